@@ -1,0 +1,1 @@
+"""Judgement: pure functions from facts to findings, and the engine that runs and ranks them."""

@@ -1,0 +1,1 @@
+"""Wires: the Kubernetes API, Windows nodes over WinRM, and recordings of both."""
