@@ -118,7 +118,7 @@ class FirewallRule(msgspec.Struct):
     action: str = "Allow"
     enabled: bool = True
     protocol: str = "TCP"  # TCP, UDP, Any
-    local_port: list[str] = ["Any"]
+    local_port: list[str] = msgspec.field(default_factory=lambda: ["Any"])
     profile: str = "Any"
     program: str = "Any"
     store: str = "PersistentStore"  # or GroupPolicy
