@@ -1,0 +1,132 @@
+"""How one fact is come by: asked of the API, prepared for and read from a node, derived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, get_type_hints
+
+import msgspec
+
+from facts.collector.wire import Asked, RawAnswer, script_text
+from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin, method
+from facts.needs import Need, needs_of
+from targets.errors import NotFound, TargetError
+from targets.target import ClusterTarget
+
+Supply = Callable[[Need], object]
+Value = Fact | Failed | NotApplicable
+
+
+def failed(error: TargetError) -> Failed:
+    """A TargetError as a fact's Failed."""
+    return Failed(error.kind, error.what, error.hint, getattr(error, "code", ""), getattr(error, "stage", ""))
+
+
+def ask_cluster(fact: type[Fact], cluster: ClusterTarget) -> Value:
+    """Ask the API for `fact`. Never raises a TargetError."""
+    ask = method(fact, "ask")
+    assert ask is not None, f"{fact.__name__} is asked of the cluster and has no `ask`"
+    try:
+        value: Value = ask(cluster)
+    except NotFound as error:
+        return NotApplicable(error.what)
+    except TargetError as error:
+        return failed(error)
+    return value
+
+
+def arguments(needs: Sequence[Need], supply: Supply) -> dict[str, object] | Failed | NotApplicable:
+    """The arguments for `needs`; or the first answer that a need does not accept."""
+    given: dict[str, object] = {}
+    for need in needs:
+        value = supply(need)
+        if isinstance(value, Failed) and not need.takes_failed:
+            kind = "derived-not-asked" if value.kind in ("not-asked", "derived-not-asked") else value.kind
+            return Failed(kind, value.why, value.hint, value.code, value.stage)
+        if isinstance(value, NotApplicable) and not need.takes_not_applicable:
+            return value
+        given[need.parameter] = value
+    return given
+
+
+def derive(fact: type[Fact], supply: Supply) -> Value:
+    """Work a derived fact out from what it needs."""
+    function = method(fact, "derive")
+    assert function is not None, f"{fact.__name__} is derived and has no `derive`"
+    given = arguments(needs_of(function), supply)
+    if isinstance(given, Failed | NotApplicable):
+        return given
+    value: Value = function(**given)
+    return value
+
+
+def asked(fact: type[Fact], supply: Supply) -> Asked | Failed | NotApplicable:
+    """The question for `fact` as it is sent to a node, its parameters worked out."""
+    question = QUESTIONS[fact]
+    parameters: Any = {}
+    function = method(fact, "parameters")
+    if function is not None:
+        given = arguments(needs_of(function), supply)
+        if isinstance(given, Failed | NotApplicable):
+            return given
+        parameters = function(**given)
+        if isinstance(parameters, Failed | NotApplicable):
+            return parameters
+    return Asked(question.name, script_text(question.script), parameters, question.seconds)
+
+
+def read_node_answer(fact: type[Fact], raw: RawAnswer | Failed, supply: Supply) -> Value:
+    """Decode what a node answered. A garbled answer says which field."""
+    if isinstance(raw, Failed):
+        return raw
+    if raw.error is not None:
+        return _script_failed(fact, raw)
+    read = method(fact, "read")
+    schema = get_type_hints(read)["answer"] if read is not None else fact
+    try:
+        answer = msgspec.json.decode(raw.value, type=schema)
+    except msgspec.DecodeError as error:
+        return Failed("malformed", f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}.")
+    if read is None:
+        value: Value = answer
+        return value
+    given = arguments(needs_of(read, skip=frozenset({"answer"})), supply)
+    if isinstance(given, Failed | NotApplicable):
+        return given
+    value = read(answer, **given)
+    return value
+
+
+def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
+    error = raw.error
+    assert error is not None
+    name = QUESTIONS[fact].name
+    if error.type == "kwinnow.deadline":
+        why = f"The question {name} did not come back within {QUESTIONS[fact].seconds:g} s on the node."
+        return Failed("deadline", why, "Something on the node hangs; ask this question alone to see it.", "hung", "answer")
+    said = " ".join(part for part in (error.type, error.hresult, error.message) if part)
+    return Failed("script", f"The question {name} failed on the node: {said}", "", error.fqid.split(",")[0], "answer")
+
+
+def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:
+    """The node facts in the order in which they can be asked: one process, and a second for those whose
+    parameters come from node facts.
+    """
+    from facts.needs import per_node  # late: facts.needs imports nothing of this module, this keeps it so
+
+    def follows(fact: type[Fact], seen: frozenset[type[Fact]] = frozenset()) -> bool:
+        function = method(fact, "parameters") if QUESTIONS[fact].origin is Origin.NODE else method(fact, "derive")
+        if function is None:
+            return False
+        for need in needs_of(function):
+            origin = QUESTIONS[need.fact].origin
+            if origin is Origin.NODE:
+                return True
+            if origin is Origin.DERIVED and per_node(need.fact) and need.fact not in seen:
+                if follows(need.fact, seen | {need.fact}):
+                    return True
+        return False
+
+    first = [f for f in facts if not follows(f)]
+    second = [f for f in facts if follows(f)]
+    return [wave for wave in (first, second) if wave]

@@ -1,0 +1,1 @@
+"""Facts asked of the Kubernetes API."""

@@ -1,0 +1,24 @@
+# Started by -EncodedCommand; reads the rest from standard input (docs/collector.md).
+# Up to the language test only cmdlets: Constrained Language Mode refuses .NET.
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+# Whatever else the session offers, the answer leaves in UTF-8.
+chcp.com 65001 | Out-Null
+$kwLines = @(foreach ($kwLine in $input) { if ($kwLine -eq '#end') { break }; $kwLine })
+$kwLanguage = [string]$ExecutionContext.SessionState.LanguageMode
+# Mandatory labels of a high or system token; SIDs are the same in every language.
+$kwElevated = [bool](@(whoami.exe /groups) -match 'S-1-16-(12288|16384)')
+$kwNow = Get-Date (Get-Date).ToUniversalTime() -Format "yyyy-MM-ddTHH:mm:ss.fffffffZ"
+$kwHello = @{ language = $kwLanguage; elevated = $kwElevated; version = [string]$PSVersionTable.PSVersion; now = $kwNow }
+'~kw hello ' + (ConvertTo-Json -InputObject $kwHello -Compress)
+$kwSplit = 0..($kwLines.Count - 1) | Where-Object { $kwLines[$_] -eq '#payload' } | Select-Object -First 1
+if ($kwLanguage -ne 'FullLanguage') {
+    Invoke-Expression ($kwLines[0..($kwSplit - 1)] -join "`n")
+    exit 0
+}
+$kwBytes = [Convert]::FromBase64String(-join $kwLines[($kwSplit + 1)..($kwLines.Count - 1)])
+$kwStream = New-Object IO.Compression.GZipStream (New-Object IO.MemoryStream (, $kwBytes)), ([IO.Compression.CompressionMode]::Decompress)
+$kwText = (New-Object IO.StreamReader $kwStream, ([Text.Encoding]::UTF8)).ReadToEnd()
+$kwPayload = ConvertFrom-Json $kwText
+. ([ScriptBlock]::Create($kwPayload.collector))
+[Environment]::Exit(0)

@@ -1,0 +1,251 @@
+"""One snapshot of an investigation: what was asked, what came back, each question once."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from facts.access import Access, Now, ThisNode
+from facts.answers import Answer, Answers, Progress, Value
+from facts.asking import ask_cluster, derive, read_node_answer, waves
+from facts.cluster.nodes import Nodes
+from facts.collector.source import NodeSource
+from facts.collector.wire import Asked, RawAnswer
+from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin
+from facts.needs import Each, Need, closure, needs_of_fact, per_node
+from targets.deadline import Deadline
+from targets.target import ClusterTarget, CommandLog, NodeRef
+
+Watcher = Callable[[Progress], None]
+
+
+def _nobody(_: Progress) -> None:
+    """Nobody watches."""
+
+
+class Session:
+    """Targets, answers so far, the command log.
+
+    `only` restricts the Windows nodes by name; names that the cluster does not have are reported by `missing`.
+    Answers may be read while `gather` runs in another thread.
+    """
+
+    def __init__(
+        self,
+        cluster: ClusterTarget,
+        nodes: NodeSource,
+        *,
+        only: Sequence[str] = (),
+        now: datetime | None = None,
+        log: CommandLog | None = None,
+        workers: int = 16,
+        node_seconds: float = 60.0,
+    ) -> None:
+        self.cluster = cluster
+        self.nodes = nodes
+        self.only = tuple(only)
+        self.log = log or CommandLog()
+        self.answers = Answers()
+        self.workers = workers
+        self.node_seconds = node_seconds
+        self._recorded_now = now
+        self._cancel = threading.Event()
+        self._lock = threading.Lock()
+        self._wanted: set[type[Fact]] = set()
+        self.answers.put(Now, "", Answer(Now(now or datetime.now(UTC)), "the console's clock", now or datetime.now(UTC)))
+
+    # ---- reading -------------------------------------------------------------------------------------------
+
+    def windows_nodes(self) -> list[str]:
+        """Names of the Windows nodes that this session looks at; empty while (or if) they are not known."""
+        answer = self.answers.find(Nodes, "")
+        if answer is None or not isinstance(answer.value, Nodes):
+            return []
+        return [n.name for n in answer.value.windows if not self.only or n.name in self.only]
+
+    def missing(self) -> list[str]:
+        """Names in `only` that are no Windows node of this cluster."""
+        return [n for n in self.only if n not in self.windows_nodes()]
+
+    def get(self, fact: type[Fact], node: str = "") -> Value:
+        """The answer; a question that nobody has asked yet is Failed with kind "not-asked"."""
+        return self.answer(fact, node).value
+
+    def answer(self, fact: type[Fact], node: str = "") -> Answer:
+        """Like `get`, with source and time. Derived facts are worked out here, once."""
+        where = node if per_node(fact) else ""
+        found = self.answers.find(fact, where)
+        if found is not None:
+            return found
+        now = datetime.now(UTC)
+        if QUESTIONS[fact].origin is not Origin.DERIVED:
+            return Answer(self._why_not(fact), "", now)
+        value = derive(fact, lambda need: self.supply(need, where))
+        answer = Answer(value, "derived", now)
+        if not (isinstance(value, Failed) and value.kind in ("not-asked", "derived-not-asked")):
+            self.answers.put(fact, where, answer)
+        return answer
+
+    def _why_not(self, fact: type[Fact]) -> Value:
+        nodes = self.answers.find(Nodes, "")
+        if per_node(fact) and nodes is not None and isinstance(nodes.value, Failed):
+            return nodes.value
+        return Failed("not-asked", f"{QUESTIONS[fact].name} has not been asked.")
+
+    def supply(self, need: Need, node: str) -> object:
+        """What a function gets for one of its needs, before its acceptance of non-answers is looked at."""
+        if need.each:
+            return Each({name: self.get(need.fact, name) for name in self.windows_nodes()})
+        return self.get(need.fact, node)
+
+    # ---- asking --------------------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop a `gather` that runs in another thread; what is known stays."""
+        self._cancel.set()
+        for name in self.windows_nodes():
+            self.nodes.cancel(name)
+
+    def gather(self, wanted: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
+        """Ask everything that `wanted` needs and nobody asked yet. Returns when all is answered or has failed."""
+        self._cancel.clear()
+        facts = closure(set(wanted) | {Nodes})
+        self._wanted |= facts
+        self._ask_cluster([f for f in facts if QUESTIONS[f].origin is Origin.CLUSTER], watch)
+        asked = [f for f in facts if QUESTIONS[f].origin is Origin.NODE]
+        self._each_node([n.ref for n in self._node_objects()], asked, watch)
+
+    def again(self, facts: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
+        """Ask `facts` anew, and all that derives from them or takes parameters from them."""
+        stale = set(facts)
+        while True:
+            more = {f for f in QUESTIONS if f not in stale and any(n.fact in stale for n in needs_of_fact(f))}
+            if not more:
+                break
+            stale |= more
+        renew = [f for f in stale if f in self._wanted]
+        now = self._recorded_now or datetime.now(UTC)
+        self.answers.put(Now, "", Answer(Now(now), "the console's clock", now))
+        for fact in stale:
+            if fact is not Nodes and QUESTIONS[fact].origin is not Origin.SESSION:
+                self.answers.forget(fact)
+        if Nodes in stale:
+            self._ask_one(Nodes)
+        self.gather(renew, watch)
+
+    def _node_objects(self) -> list[ThisNode]:
+        value = self.get(Nodes)
+        if not isinstance(value, Nodes):
+            return []
+        chosen = [ThisNode(n) for n in value.windows if not self.only or n.name in self.only]
+        for node in chosen:
+            source = f"kubectl get node {node.name}"
+            self.answers.put(ThisNode, node.name, Answer(node, source, datetime.now(UTC)))
+        return chosen
+
+    def _ask_one(self, fact: type[Fact]) -> None:
+        started = datetime.now(UTC)
+        before = len(self.log.entries)
+        value = ask_cluster(fact, self.cluster)
+        now = datetime.now(UTC)
+        sent = [s.text for s in self.log.entries[before:] if s.target == self.cluster.context]
+        source = getattr(fact, "SOURCE", "") or (sent[0] if sent else f"the API of {self.cluster.context}")
+        self.answers.put(fact, "", Answer(value, source, now, int((now - started).total_seconds() * 1000)))
+
+    def _ask_cluster(self, facts: Sequence[type[Fact]], watch: Watcher) -> None:
+        todo: queue.SimpleQueue[type[Fact]] = queue.SimpleQueue()
+        # The nodes first: the fleet is what a person waits for.
+        for fact in sorted(facts, key=lambda f: (f is not Nodes, QUESTIONS[f].name)):
+            if self.answers.find(fact, "") is None:
+                todo.put(fact)
+        total, done = todo.qsize(), 0
+
+        def work() -> None:
+            nonlocal done
+            while not self._cancel.is_set():
+                try:
+                    fact = todo.get_nowait()
+                except queue.Empty:
+                    return
+                self._ask_one(fact)
+                with self._lock:
+                    done += 1
+                    told = Progress("", QUESTIONS[fact].name, done, total, outcome_of(self.get(fact)))
+                watch(told)
+
+        _run([work] * min(6, total))
+
+    def _each_node(self, nodes: list[NodeRef], facts: list[type[Fact]], watch: Watcher) -> None:
+        todo: queue.SimpleQueue[NodeRef] = queue.SimpleQueue()
+        for node in nodes:
+            todo.put(node)
+
+        def work() -> None:
+            while not self._cancel.is_set():
+                try:
+                    node = todo.get_nowait()
+                except queue.Empty:
+                    return
+                self._ask_node(node, facts, watch)
+
+        _run([work] * min(self.workers, len(nodes)))
+
+    def _ask_node(self, node: NodeRef, facts: list[type[Fact]], watch: Watcher) -> None:
+        facts = [f for f in facts if self.answers.find(f, node.name) is None]
+        if not facts and self.answers.find(Access, node.name) is not None:
+            return
+        deadline = Deadline(self.node_seconds)
+        total, done = len(facts), 0
+        watch(Progress(node.name, "", 0, total, "started"))
+        for wave in waves(facts) or [[]]:
+            asked = self._prepare(node.name, wave)
+
+            def take(identity: str, raw: RawAnswer | Failed) -> None:
+                nonlocal done
+                fact = next(f for f in facts if QUESTIONS[f].name == identity)
+                value = read_node_answer(fact, raw, lambda need: self.supply(need, node.name))
+                at, ms = (raw.at, raw.ms) if isinstance(raw, RawAnswer) else (datetime.now(UTC), 0)
+                self.answers.put(fact, node.name, Answer(value, QUESTIONS[fact].script, at, ms))
+                done += 1
+                watch(Progress(node.name, identity, done, total, outcome_of(value)))
+
+            def hello(access: Access) -> None:
+                self._put_access(node.name, access)
+
+            if asked or self.answers.find(Access, node.name) is None:
+                self._put_access(node.name, self.nodes.collect(node, asked, deadline, hello, take))
+        watch(Progress(node.name, "", total, total, "finished"))
+
+    def _put_access(self, node: str, access: Access) -> None:
+        self.answers.put(Access, node, Answer(access, "the way into the node", datetime.now(UTC)))
+
+    def _prepare(self, node: str, facts: Sequence[type[Fact]]) -> list[Asked]:
+        """The questions of one wave. A fact whose parameters cannot be worked out fails here."""
+        from facts.asking import asked
+
+        ready: list[Asked] = []
+        for fact in facts:
+            question = asked(fact, lambda need: self.supply(need, node))
+            if isinstance(question, Asked):
+                ready.append(question)
+            else:
+                self.answers.put(fact, node, Answer(question, "", datetime.now(UTC)))
+        return ready
+
+
+def outcome_of(value: Value) -> str:
+    """"known", "failed" or "not-applicable", as Progress tells it."""
+    if isinstance(value, Failed):
+        return "failed"
+    return "not-applicable" if isinstance(value, NotApplicable) else "known"
+
+
+def _run(works: Sequence[Callable[[], None]]) -> None:
+    """Run in daemon threads and wait: a thread that hangs must not hold the program's exit."""
+    threads = [threading.Thread(target=work, daemon=True, name="kwinnow-ask") for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
