@@ -1,0 +1,217 @@
+"""The API server itself, what this user may do, and the ConfigMaps that say how the cluster was made."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+import yaml
+
+from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
+from facts.fact import Fact, NotApplicable, asked_of_cluster
+from targets.errors import MalformedAnswer
+from targets.target import ClusterTarget
+
+
+def config_map(cluster: ClusterTarget, namespace: str, name: str) -> ConfigMapObject:
+    """One ConfigMap by name (a get, not a list: least rights)."""
+    return cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}", ConfigMapObject)
+
+
+def yaml_document(text: str, what: str) -> dict[str, Any]:
+    """A YAML mapping; MalformedAnswer names `what` where it is none."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise MalformedAnswer(f"{what} is not YAML: {error}", "Compare it with a healthy cluster's.") from error
+    if not isinstance(value, dict):
+        raise MalformedAnswer(f"{what} is not a YAML mapping.", "Compare it with a healthy cluster's.")
+    return value
+
+
+@asked_of_cluster
+class ApiServer(Fact, frozen=True):
+    """Whether the API server is alive, and its version."""
+
+    SOURCE: ClassVar[str] = "kubectl version; kubectl get --raw /livez"
+
+    version: str
+    alive: str = ""
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> ApiServer:
+        version = cluster.get("/version", VersionInfo)
+        return cls(version.git_version, cluster.text("/livez").strip())
+
+
+class Rule(msgspec.Struct, frozen=True):
+    verbs: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+class _ResourceRule(msgspec.Struct, frozen=True, rename="camel"):
+    verbs: tuple[str, ...] = ()
+    api_groups: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()
+    resource_names: tuple[str, ...] = ()
+
+
+class _RulesStatus(msgspec.Struct, frozen=True, rename="camel"):
+    resource_rules: tuple[_ResourceRule, ...] = ()
+    incomplete: bool = False
+
+
+class _RulesReview(msgspec.Struct, frozen=True):
+    status: _RulesStatus = _RulesStatus()
+
+
+@asked_of_cluster
+class Rights(Fact, frozen=True):
+    """What this user may do (SelfSubjectRulesReview), known before a missing right bites."""
+
+    SOURCE: ClassVar[str] = "kubectl auth can-i --list"
+
+    rules: tuple[Rule, ...]
+    incomplete: bool = False
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> Rights:
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectRulesReview",
+            "spec": {"namespace": "kube-system"},
+        }
+        review = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, _RulesReview)
+        rules = tuple(Rule(r.verbs, r.api_groups, r.resources, r.resource_names) for r in review.status.resource_rules)
+        return cls(rules, review.status.incomplete)
+
+    def allows(self, verb: str, group: str, resource: str, name: str = "") -> bool:
+        """Whether the rules allow it in kube-system. With `incomplete` a False is not certain."""
+
+        def has(given: tuple[str, ...], wanted: str) -> bool:
+            return "*" in given or wanted in given
+
+        return any(
+            has(r.verbs, verb) and has(r.groups, group) and has(r.resources, resource) and (not r.names or name in r.names)
+            for r in self.rules
+        )
+
+
+@asked_of_cluster
+class KubeadmConfig(Fact, frozen=True):
+    """ConfigMap kubeadm-config: how the cluster was made. NotApplicable where kubeadm did not make it."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-system get configmap kubeadm-config -o yaml"
+
+    pod_subnet: str = ""
+    service_subnet: str = ""
+    dns_domain: str = ""
+    endpoint: str = ""
+    version: str = ""
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> KubeadmConfig:
+        text = config_map(cluster, "kube-system", "kubeadm-config").data.get("ClusterConfiguration", "")
+        document = yaml_document(text, "ClusterConfiguration in ConfigMap kube-system/kubeadm-config")
+        net = document.get("networking") or {}
+        return cls(
+            str(net.get("podSubnet", "")),
+            str(net.get("serviceSubnet", "")),
+            str(net.get("dnsDomain", "")),
+            str(document.get("controlPlaneEndpoint", "")),
+            str(document.get("kubernetesVersion", "")),
+        )
+
+
+@asked_of_cluster
+class KubeletConfigMap(Fact, frozen=True):
+    """ConfigMap kubelet-config: what kubeadm gives to every kubelet."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-system get configmap kubelet-config -o yaml"
+
+    cluster_dns: tuple[str, ...] = ()
+    cluster_domain: str = ""
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> KubeletConfigMap:
+        text = config_map(cluster, "kube-system", "kubelet-config").data.get("kubelet", "")
+        document = yaml_document(text, "kubelet in ConfigMap kube-system/kubelet-config")
+        dns = document.get("clusterDNS") or []
+        return cls(tuple(str(d) for d in dns), str(document.get("clusterDomain", "")))
+
+
+@asked_of_cluster
+class KubeProxyConfigMap(Fact, frozen=True):
+    """ConfigMap kube-proxy: the address of the API server and the cluster CIDR as kubeadm wrote them."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-system get configmap kube-proxy -o yaml"
+
+    server: str = ""
+    cluster_cidr: str = ""
+    mode: str = ""
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> KubeProxyConfigMap:
+        data = config_map(cluster, "kube-system", "kube-proxy").data
+        conf = yaml_document(data.get("config.conf", "{}"), "config.conf in ConfigMap kube-system/kube-proxy")
+        kube = yaml_document(data.get("kubeconfig.conf", "{}"), "kubeconfig.conf in ConfigMap kube-system/kube-proxy")
+        clusters = kube.get("clusters") or [{}]
+        server = str((clusters[0].get("cluster") or {}).get("server", ""))
+        return cls(server, str(conf.get("clusterCIDR", "")), str(conf.get("mode", "")))
+
+
+@asked_of_cluster
+class CoreDns(Fact, frozen=True):
+    """ConfigMap coredns: the Corefile."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-system get configmap coredns -o yaml"
+
+    corefile: str
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> CoreDns:
+        return cls(config_map(cluster, "kube-system", "coredns").data.get("Corefile", ""))
+
+    @property
+    def domain(self) -> str:
+        """First zone of the kubernetes plug-in."""
+        words = next((line.split() for line in self.corefile.splitlines() if line.strip().startswith("kubernetes ")), [])
+        return words[1].rstrip(".") if len(words) > 1 else ""
+
+
+@asked_of_cluster
+class ClusterInfo(Fact, frozen=True):
+    """ConfigMap kube-public/cluster-info and the cluster's CA (kube-root-ca.crt)."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-public get configmap cluster-info -o yaml"
+
+    server: str = ""
+    ca_sha256: str = ""  # of the DER form of the first certificate
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> ClusterInfo | NotApplicable:
+        import base64
+        import hashlib
+
+        text = config_map(cluster, "kube-public", "cluster-info").data.get("kubeconfig", "")
+        document = yaml_document(text, "kubeconfig in ConfigMap kube-public/cluster-info")
+        first = (document.get("clusters") or [{}])[0].get("cluster") or {}
+        pem = base64.b64decode(str(first.get("certificate-authority-data", ""))).decode("ascii", "replace")
+        body = "".join(line for line in pem.splitlines() if line and not line.startswith("-----"))
+        digest = hashlib.sha256(base64.b64decode(body)).hexdigest() if body else ""
+        return cls(str(first.get("server", "")), digest)
+
+
+@asked_of_cluster
+class Csrs(Fact, frozen=True):
+    """Certificate signing requests."""
+
+    SOURCE: ClassVar[str] = "kubectl get csr -o json"
+
+    items: tuple[CsrObject, ...]
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> Csrs:
+        return cls(tuple(cluster.list("/apis/certificates.k8s.io/v1/certificatesigningrequests", CsrObject)))

@@ -1,0 +1,142 @@
+"""flannel as the cluster sees it: the ConfigMap, the leases that nodes announce, and the daemons' own words."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from facts.cluster.control_plane import config_map
+from facts.cluster.objects import ConfigMapObject, PodObject
+from facts.fact import Fact, NotApplicable, asked_of_cluster
+from facts.node.cni import NetConf
+from targets.errors import NotFound, PermissionDenied
+from targets.target import ClusterTarget
+
+PLACES = (("kube-flannel", "kube-flannel-cfg"), ("kube-system", "kube-flannel-cfg"))
+
+
+def net_conf(text: str) -> NetConf:
+    """flannel's net-conf.json as data; `error` says why it cannot be read."""
+    try:
+        document: Any = msgspec.json.decode(text.lstrip("\ufeff"))
+    except msgspec.DecodeError as error:
+        return NetConf(error=str(error))
+    if not isinstance(document, dict):
+        return NetConf(error="not a JSON object")
+    backend = document.get("Backend")
+    backend = backend if isinstance(backend, dict) else {}
+
+    def number(key: str) -> int | None:
+        value = backend.get(key)
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+    return NetConf(
+        network=str(document.get("Network", "")),
+        backend=str(backend.get("Type", "")),
+        vni=number("VNI"),
+        port=number("Port"),
+        name=str(backend.get("Name", "")),
+        direct_routing=backend.get("DirectRouting") is True,
+        gbp=backend.get("GBP") is True,
+        mac_prefix=str(backend.get("MacPrefix", "")),
+    )
+
+
+@asked_of_cluster
+class FlannelConfig(Fact, frozen=True):
+    """The ConfigMap kube-flannel-cfg. NotApplicable where the cluster has none: no flannel, or one that we do not know."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-flannel get configmap kube-flannel-cfg -o yaml"
+
+    namespace: str
+    conf: NetConf
+    raw: str
+    changed: datetime | None = None  # latest managedFields time: when somebody last wrote it
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> FlannelConfig | NotApplicable:
+        denied: PermissionDenied | None = None
+        for namespace, name in PLACES:
+            try:
+                found = config_map(cluster, namespace, name)
+            except NotFound:
+                continue
+            except PermissionDenied as error:
+                denied = denied or error
+                continue
+            return cls(namespace, net_conf(found.data.get("net-conf.json", "")), found.data.get("net-conf.json", ""), _changed(found))
+        if denied:
+            raise denied
+        return NotApplicable("The cluster has no ConfigMap kube-flannel-cfg: flannel is not installed, or not by its own manifest.")
+
+
+def _changed(found: ConfigMapObject) -> datetime | None:
+    times = [m.time for m in found.metadata.managed_fields if m.time is not None]
+    return max(times) if times else found.metadata.creation_timestamp
+
+
+class DaemonConfig(msgspec.Struct, frozen=True):
+    """What one flannel daemon said when it started, and how it ended."""
+
+    pod: str
+    namespace: str
+    node: str
+    vni: int | None = None
+    port: int | None = None
+    line: str = ""  # the line that says so
+    errors: tuple[str, ...] = ()  # its E… and F… lines, at most 20
+    tail: str = ""
+
+
+_CONFIG = re.compile(r"VXLAN config: .*?VNI=(\d+) Port=(\d+)")
+
+
+@asked_of_cluster
+class FlannelDaemons(Fact, frozen=True):
+    """The flannel pods' own words: `VXLAN config: … VNI=… Port=…` and their errors (pod logs through the API)."""
+
+    SOURCE: ClassVar[str] = "kubectl -n kube-flannel logs -l app=flannel --tail=-1 --prefix"
+
+    daemons: tuple[DaemonConfig, ...]
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> FlannelDaemons | NotApplicable:
+        pods: list[PodObject] = []
+        for namespace in ("kube-flannel", "kube-system"):
+            listed = cluster.list(f"/api/v1/namespaces/{namespace}/pods", PodObject)
+            pods += [p for p in listed if "flannel" in p.metadata.name]
+        if not pods:
+            return NotApplicable("No flannel pods run in kube-flannel or kube-system.")
+        return cls(tuple(cls._daemon(cluster, pod) for pod in pods))
+
+    @staticmethod
+    def _daemon(cluster: ClusterTarget, pod: PodObject) -> DaemonConfig:
+        container = next((c.name for c in pod.spec.containers if "flannel" in c.name), "")
+        path = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}/log"
+        text = ""
+        state = next((s.state for s in pod.status.container_statuses if s.name == container), None)
+        previous = state is not None and state.running is None and any(s.restart_count for s in pod.status.container_statuses)
+        for ask_previous in ("true", "false") if previous else ("false",):
+            try:
+                text += cluster.text(path, params={"container": container, "previous": ask_previous, "limitBytes": "262144"})
+            except NotFound:
+                continue
+        found = list(_CONFIG.finditer(text))
+        last = found[-1] if found else None
+        lines = [line for line in text.splitlines() if re.match(r"[EF]\d{4} ", line) or line.startswith(("error", "ERROR"))]
+        return DaemonConfig(
+            pod.metadata.name,
+            pod.metadata.namespace,
+            pod.spec.node_name,
+            int(last.group(1)) if last else None,
+            int(last.group(2)) if last else None,
+            next((line for line in reversed(text.splitlines()) if _CONFIG.search(line)), ""),
+            tuple(lines[-20:]),
+            "\n".join(text.splitlines()[-40:]),
+        )
+
+    def on(self, node: str) -> DaemonConfig | None:
+        return next((d for d in self.daemons if d.node == node), None)

@@ -1,0 +1,56 @@
+"""The last words of Windows pods that are not ready: what a limit of Windows looks like from inside."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from facts.cluster.nodes import Nodes
+from facts.cluster.objects import PodObject
+from facts.fact import Fact, asked_of_cluster
+from targets.errors import TargetError
+from targets.target import ClusterTarget
+
+MOST = 20  # pods that are read; more would cost the API server more than it tells
+
+
+class PodTail(msgspec.Struct, frozen=True):
+    namespace: str
+    pod: str
+    node: str
+    text: str
+    error: str = ""
+
+
+@asked_of_cluster
+class WindowsPodLogs(Fact, frozen=True):
+    """The last 60 lines of pods on Windows nodes that restart or are not ready, of at most 20 of them."""
+
+    SOURCE: ClassVar[str] = "kubectl logs --tail=60 (Windows pods that are not ready)"
+
+    tails: tuple[PodTail, ...]
+    left_out: int = 0
+
+    @classmethod
+    def ask(cls, cluster: ClusterTarget) -> WindowsPodLogs:
+        windows = {n.name for n in Nodes.ask(cluster).windows}
+        pods = [p for p in cluster.list("/api/v1/pods", PodObject) if p.spec.node_name in windows and not p.spec.host_process]
+        ill = [p for p in pods if p.status.phase in ("Running", "Failed") and (not p.ready or _restarts(p))]
+        return cls(tuple(cls._tail(cluster, p) for p in ill[:MOST]), max(0, len(ill) - MOST))
+
+    @staticmethod
+    def _tail(cluster: ClusterTarget, pod: PodObject) -> PodTail:
+        where = pod.metadata
+        path = f"/api/v1/namespaces/{where.namespace}/pods/{where.name}/log"
+        params = {"tailLines": "60", "limitBytes": "65536"}
+        if pod.spec.containers:
+            params["container"] = pod.spec.containers[0].name
+        try:
+            return PodTail(where.namespace, where.name, pod.spec.node_name, cluster.text(path, params=params))
+        except TargetError as error:
+            return PodTail(where.namespace, where.name, pod.spec.node_name, "", str(error))
+
+
+def _restarts(pod: PodObject) -> int:
+    return sum(s.restart_count for s in pod.status.container_statuses)

@@ -1,0 +1,99 @@
+"""The numbers that everything else is compared with, each with where it came from."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from facts.cluster.control_plane import CoreDns, KubeadmConfig, KubeletConfigMap, KubeProxyConfigMap
+from facts.cluster.flannel import FlannelConfig
+from facts.cluster.workloads import Pods, ServiceObjects
+from facts.fact import Fact, Failed, NotApplicable, derived
+
+
+class Sourced(msgspec.Struct, frozen=True):
+    """A value and where it was read; both empty where nobody says it."""
+
+    value: str = ""
+    origin: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+def _flag(pods: Pods | Failed, component: str, flag: str) -> Sourced:
+    """A flag of a static control-plane pod."""
+    for pod in pods.items if isinstance(pods, Pods) else ():
+        if pod.metadata.namespace == "kube-system" and pod.metadata.name.startswith(component):
+            for container in pod.spec.containers:
+                for word in (*container.command, *container.args):
+                    match = re.match(rf"--{flag}=(.*)", word)
+                    if match:
+                        return Sourced(match.group(1), f"--{flag} of pod {pod.metadata.name}")
+    return Sourced()
+
+
+def _first(*candidates: Sourced) -> Sourced:
+    return next((c for c in candidates if c), Sourced())
+
+
+@derived
+class ClusterNetwork(Fact, frozen=True):
+    """Pod and service CIDR, DNS address and domain, overlay VNI, port and back end."""
+
+    pod_cidr: Sourced
+    service_cidr: Sourced
+    dns_address: Sourced
+    domain: Sourced
+    backend: Sourced  # vxlan, host-gw, …
+    vni: Sourced  # decimal; absent where net-conf does not set it
+    port: Sourced
+
+    @classmethod
+    def derive(
+        cls,
+        kubeadm: KubeadmConfig | Failed | NotApplicable,
+        kubelet: KubeletConfigMap | Failed | NotApplicable,
+        proxy: KubeProxyConfigMap | Failed | NotApplicable,
+        coredns: CoreDns | Failed | NotApplicable,
+        flannel: FlannelConfig | Failed | NotApplicable,
+        services: ServiceObjects | Failed,
+        pods: Pods | Failed,
+    ) -> ClusterNetwork:
+        adm = kubeadm if isinstance(kubeadm, KubeadmConfig) else KubeadmConfig()
+        net = flannel.conf if isinstance(flannel, FlannelConfig) else None
+        dns = _dns_service(services)
+        cm = "ConfigMap kube-system/kubeadm-config"
+        flannel_cm = f"ConfigMap {flannel.namespace}/kube-flannel-cfg" if isinstance(flannel, FlannelConfig) else ""
+        return cls(
+            pod_cidr=_first(
+                Sourced(adm.pod_subnet, cm),
+                _flag(pods, "kube-controller-manager", "cluster-cidr"),
+                Sourced(proxy.cluster_cidr if isinstance(proxy, KubeProxyConfigMap) else "", "ConfigMap kube-system/kube-proxy"),
+                Sourced(net.network if net else "", flannel_cm),
+            ),
+            service_cidr=_first(
+                Sourced(adm.service_subnet, cm),
+                _flag(pods, "kube-apiserver", "service-cluster-ip-range"),
+            ),
+            dns_address=_first(
+                dns,
+                Sourced(kubelet.cluster_dns[0] if isinstance(kubelet, KubeletConfigMap) and kubelet.cluster_dns else "", "ConfigMap kube-system/kubelet-config"),
+            ),
+            domain=_first(
+                Sourced(coredns.domain if isinstance(coredns, CoreDns) else "", "Corefile in ConfigMap kube-system/coredns"),
+                Sourced(adm.dns_domain, cm),
+                Sourced("cluster.local", "the default"),
+            ),
+            backend=Sourced(net.backend.lower() if net else "", flannel_cm),
+            vni=Sourced(str(net.vni) if net and net.vni is not None else "", flannel_cm),
+            port=Sourced(str(net.port) if net and net.port is not None else "", flannel_cm),
+        )
+
+
+def _dns_service(services: ServiceObjects | Failed) -> Sourced:
+    for service in services.items if isinstance(services, ServiceObjects) else ():
+        if service.metadata.namespace == "kube-system" and service.metadata.labels.get("k8s-app") == "kube-dns":
+            return Sourced(service.spec.cluster_ip, f"Service kube-system/{service.metadata.name}")
+    return Sourced()

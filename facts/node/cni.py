@@ -1,0 +1,92 @@
+"""CNI and flannel on the node: files, not promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from facts.fact import Fact, asked_of_node
+
+
+class CniConf(msgspec.Struct, frozen=True):
+    """One configuration file. `parsed` is empty where `error` says why."""
+
+    directory: str
+    name: str
+    bom: str = ""  # "", "utf-8", "utf-16"
+    parsed: dict[str, Any] = {}
+    error: str = ""
+
+    @property
+    def network(self) -> str:
+        value = self.parsed.get("name", "")
+        return value if isinstance(value, str) else ""
+
+    @property
+    def plugin(self) -> dict[str, Any]:
+        """The plug-in that is started first: of a list its first, else the file itself."""
+        plugins = self.parsed.get("plugins")
+        if isinstance(plugins, list) and plugins and isinstance(plugins[0], dict):
+            return plugins[0]
+        return self.parsed
+
+    @property
+    def delegate(self) -> dict[str, Any]:
+        value = self.plugin.get("delegate", {})
+        return value if isinstance(value, dict) else {}
+
+
+class CniProgram(msgspec.Struct, frozen=True):
+    directory: str
+    name: str  # flannel.exe
+    size: int = 0
+    version: str = ""
+    blocked: bool = False  # has a Zone.Identifier stream
+
+
+@asked_of_node("cni_files.ps1")
+class CniFiles(Fact, frozen=True):
+    """CNI configuration files and programs in the directories that installers use and that the runtime names."""
+
+    confs: tuple[CniConf, ...]
+    programs: tuple[CniProgram, ...]
+    directories: tuple[str, ...] = ()  # those looked at that exist
+
+
+class NetConf(msgspec.Struct, frozen=True):
+    """flannel's net-conf.json. `vni` and `port` are None where the file does not set them."""
+
+    network: str = ""
+    backend: str = ""
+    vni: int | None = None
+    port: int | None = None
+    name: str = ""
+    direct_routing: bool = False
+    gbp: bool = False
+    mac_prefix: str = ""
+    error: str = ""
+
+
+class NetConfFile(msgspec.Struct, frozen=True):
+    path: str
+    conf: NetConf
+
+
+@asked_of_node("flannel_files.ps1")
+class FlannelFiles(Fact, frozen=True):
+    """What flanneld reads and writes on the node: net-conf.json and subnet.env."""
+
+    net_confs: tuple[NetConfFile, ...] = ()
+    subnet_env_path: str = ""  # empty: there is none
+    subnet_env: dict[str, str] = {}  # FLANNEL_NETWORK, FLANNEL_SUBNET, FLANNEL_MTU, FLANNEL_IPMASQ
+    arguments: str = ""  # flanneld's command line (process or nssm)
+    node_name: str = ""  # NODE_NAME as flanneld gets it
+    has_pod_name: bool | None = None  # POD_NAME is set, where that can be seen
+
+
+@asked_of_node("ipam.ps1")
+class Ipam(Fact, frozen=True):
+    """host-local's leases: network name → reserved addresses (files in C:\\\\var\\\\lib\\\\cni\\\\networks)."""
+
+    leases: dict[str, tuple[str, ...]]
