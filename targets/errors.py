@@ -12,9 +12,14 @@ class TargetError(Exception):
 
     `what` is one sentence that names the target and what went wrong. `hint` is one sentence that says what a
     person can do about it, and may be empty. Neither may hold a secret.
+
+    The wires of a Windows node also say, for checks to judge: how far the exchange had come (`stage`) and a short
+    word for the reason (`code`); docs/configuration.md lists both.
     """
 
     kind = "target-error"
+    stage = ""
+    code = ""
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)
