@@ -1,0 +1,211 @@
+"""A session saved and opened again: a recording is a target like any other.
+
+Format: gzip of JSON lines. The first is the header; every other line is one answer, in the order in which it
+came, so that a recording that was cut off still opens. Everything is redacted as it is written.
+"""
+
+from __future__ import annotations
+
+import gzip
+import threading
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import msgspec
+
+from targets.errors import (
+    CredentialsExpired,
+    DeadlineExceeded,
+    MalformedAnswer,
+    NotFound,
+    PermissionDenied,
+    TargetError,
+    Unreachable,
+)
+from targets.redact import redact_value
+from targets.target import ClusterTarget
+
+T = TypeVar("T")
+FORMAT = 1
+_KINDS: dict[str, type[TargetError]] = {
+    kind.kind: kind
+    for kind in (Unreachable, PermissionDenied, CredentialsExpired, DeadlineExceeded, MalformedAnswer, NotFound)
+}
+
+
+class Header(msgspec.Struct):
+    """First line of a recording."""
+
+    kwinnow: int
+    recorded: datetime
+    context: str
+    server: str
+
+
+class SavedError(msgspec.Struct, omit_defaults=True):
+    kind: str
+    what: str
+    hint: str = ""
+    verb: str = ""
+    resource: str = ""
+
+
+class Line(msgspec.Struct, omit_defaults=True):
+    """One answer. `node` is empty for the cluster; `ask` is a path, or a question's id ("access" for the way)."""
+
+    node: str
+    ask: str
+    at: datetime
+    value: Any = None
+    error: SavedError | None = None
+    ms: int = 0
+
+
+def cluster_key(method: str, path: str, params: dict[str, str] | None) -> str:
+    """How a request to the API is named in a recording."""
+    query = "&".join(f"{k}={v}" for k, v in sorted((params or {}).items()))
+    return f"{method} {path}" + (f"?{query}" if query else "")
+
+
+class Recorder:
+    """Writes a recording. Safe from any thread. Close it, or the end of the file is missing."""
+
+    def __init__(self, path: Path, context: str, server: str) -> None:
+        self._lock = threading.Lock()
+        try:
+            # Findings name a cluster's weak points: the file is for its owner alone.
+            path.touch(mode=0o600, exist_ok=True)
+            self._file: IO[bytes] = gzip.open(path, "wb")
+        except OSError as error:
+            raise TargetError(f"The recording {path} cannot be written: {error.strerror}.", "Name another file.") from error
+        self._put(Header(FORMAT, datetime.now(UTC), context, server))
+
+    def _put(self, line: object) -> None:
+        with self._lock:
+            self._file.write(msgspec.json.encode(line) + b"\n")
+
+    def add(self, line: Line) -> None:
+        self._put(msgspec.structs.replace(line, value=redact_value(msgspec.to_builtins(line.value))))
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+
+class RecordingCluster:
+    """A ClusterTarget that writes down what the real one answers."""
+
+    def __init__(self, cluster: ClusterTarget, recorder: Recorder) -> None:
+        self._cluster, self._recorder = cluster, recorder
+        self.context, self.server = cluster.context, cluster.server
+
+    def get(self, path: str, as_type: type[T]) -> T:
+        return self._kept("get", path, None, lambda: self._cluster.get(path, as_type))
+
+    def list(self, path: str, item: type[T], *, params: dict[str, str] | None = None) -> list[T]:
+        return self._kept("list", path, params, lambda: self._cluster.list(path, item, params=params))
+
+    def text(self, path: str, *, params: dict[str, str] | None = None, limit: int = 1 << 20) -> str:
+        return self._kept("text", path, params, lambda: self._cluster.text(path, params=params, limit=limit))
+
+    def create(self, path: str, body: object, as_type: type[T]) -> T:
+        return self._kept("create", path, None, lambda: self._cluster.create(path, body, as_type))
+
+    def _kept(self, method: str, path: str, params: dict[str, str] | None, ask: Any) -> Any:
+        key = cluster_key(method, path, params)
+        try:
+            value = ask()
+        except TargetError as error:
+            self._recorder.add(Line("", key, datetime.now(UTC), error=saved(error)))
+            raise
+        self._recorder.add(Line("", key, datetime.now(UTC), value))
+        return value
+
+
+def saved(error: TargetError) -> SavedError:
+    return SavedError(error.kind, error.what, error.hint, getattr(error, "verb", ""), getattr(error, "resource", ""))
+
+
+def raised(error: SavedError) -> TargetError:
+    kind = _KINDS.get(error.kind, TargetError)
+    if kind is PermissionDenied:
+        return PermissionDenied(error.what, error.hint, verb=error.verb, resource=error.resource)
+    return kind(error.what, error.hint)
+
+
+class Recording:
+    """An opened recording. TargetError names the file and what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.cut_off = False
+        raw: list[bytes] = []
+        try:
+            with gzip.open(path, "rb") as file:
+                for line in file:
+                    raw.append(line)
+        except (EOFError, zlib.error):
+            self.cut_off = True  # written by a process that was killed: what is whole still counts
+        except gzip.BadGzipFile as error:
+            raise MalformedAnswer(f"{path} is not a recording of kwinnow.", "Make one with kwinnow check --save.") from error
+        except OSError as error:
+            raise TargetError(f"The recording {path} cannot be read: {error.strerror or error}.", "Check its name.") from error
+        self.header, self.lines = self._decode(raw)
+
+    def _decode(self, raw: list[bytes]) -> tuple[Header, list[Line]]:
+        bad = MalformedAnswer(f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save.")
+        try:
+            header = msgspec.json.decode(raw[0], type=Header)
+        except (IndexError, msgspec.DecodeError) as error:
+            raise bad from error
+        if header.kwinnow > FORMAT:
+            what = f"{self.path} was made by a newer kwinnow (format {header.kwinnow})."
+            raise MalformedAnswer(what, "Update kwinnow.")
+        lines: list[Line] = []
+        for number, text in enumerate(raw[1:], 2):
+            try:
+                lines.append(msgspec.json.decode(text, type=Line))
+            except msgspec.DecodeError as error:
+                if number == len(raw):
+                    self.cut_off = True
+                    break
+                raise MalformedAnswer(f"{self.path}, line {number}: {error}.", "The recording is damaged.") from error
+        return header, lines
+
+    def find(self, node: str, ask: str) -> Line | None:
+        """The latest answer to that question."""
+        return next((line for line in reversed(self.lines) if line.node == node and line.ask == ask), None)
+
+
+class RecordedCluster:
+    """The API as a recording has it."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self.context, self.server = recording.header.context, recording.header.server
+
+    def get(self, path: str, as_type: type[T]) -> T:
+        return self._decoded("get", path, None, as_type)
+
+    def list(self, path: str, item: type[T], *, params: dict[str, str] | None = None) -> list[T]:
+        found: list[T] = self._decoded("list", path, params, list[item])  # type: ignore[valid-type]
+        return found
+
+    def text(self, path: str, *, params: dict[str, str] | None = None, limit: int = 1 << 20) -> str:
+        return self._decoded("text", path, params, str)[:limit]
+
+    def create(self, path: str, body: object, as_type: type[T]) -> T:
+        return self._decoded("create", path, None, as_type)
+
+    def _decoded(self, method: str, path: str, params: dict[str, str] | None, as_type: type[T]) -> T:
+        line = self._recording.find("", cluster_key(method, path, params))
+        if line is None:
+            raise TargetError(f"The recording does not hold {path}.", "Record anew to have it.")
+        if line.error is not None:
+            raise raised(line.error)
+        try:
+            return msgspec.convert(line.value, as_type)
+        except msgspec.ValidationError as error:
+            raise MalformedAnswer(f"The recording's answer for {path} cannot be read: {error}.") from error
