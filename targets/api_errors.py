@@ -28,14 +28,16 @@ LASTING = (PermissionDenied, CredentialsExpired, NotFound, KubeconfigError)
 
 
 class ApiError(TargetError):
-    """The API server refused for a reason that is neither rights nor absence. `code` is the HTTP status,
-    `reason` the Status object's (Conflict, AlreadyExists, Invalid, Expired, TooManyRequests, …)."""
+    """The API server refused for a reason that is neither rights nor absence.
+
+    `http_status` is a number; `reason` is the Status object's (Conflict, AlreadyExists, Invalid, Expired, …).
+    """
 
     kind = "api-error"
 
-    def __init__(self, what: str, hint: str = "", *, code: int = 0, reason: str = "") -> None:
+    def __init__(self, what: str, hint: str = "", *, http_status: int = 0, reason: str = "") -> None:
         super().__init__(what, hint)
-        self.code = code
+        self.http_status = http_status
         self.reason = reason
 
 
@@ -145,14 +147,14 @@ def refused(chosen: Chosen, method: str, path: str, code: int, body: bytes) -> T
         return ApiError(
             f"{server} is too busy to answer {verb} {bare} (429), also when asked again.",
             "Wait a minute; if it lasts, look at the API server's priority levels.",
-            code=code,
+            http_status=code,
             reason=status.reason or "TooManyRequests",
         )
     if code >= 500:
         return ApiError(
             f"{server} failed on {verb} {bare} with {code}{said}.",
             "Look at the API server, etcd and, for logs and exec, the node's kubelet.",
-            code=code,
+            http_status=code,
             reason=status.reason,
         )
     if 300 <= code < 400:
@@ -160,7 +162,9 @@ def refused(chosen: Chosen, method: str, path: str, code: int, body: bytes) -> T
             f"{server} answers {bare} with a redirect ({code}), which an API server does not do.",
             "A login page or proxy stands before it: check the server URL and the proxy.",
         )
-    return ApiError(f"{server} refused to {verb} {bare} ({code}){said}.", code=code, reason=status.reason)
+    return ApiError(
+        f"{server} refused to {verb} {bare} ({code}){said}.", http_status=code, reason=status.reason
+    )
 
 
 def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy: str = "") -> TargetError:
@@ -183,15 +187,15 @@ def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy
             f"The name in {server} is not known to DNS here.",
             "Check the server URL, the VPN and the resolver.",
         )
+    if isinstance(error, u3.NewConnectionError):  # is a ConnectTimeoutError too, so it comes first
+        cause = _innermost(error)
+        return Unreachable(
+            f"No connection to {server}{through}: {cause}.", "Does the API server run, on this port?"
+        )
     if isinstance(error, u3.ConnectTimeoutError):
         return Unreachable(
             f"{server} did not take a connection in time{through}.",
             "A firewall may drop it: check VPN and address.",
-        )
-    if isinstance(error, u3.NewConnectionError):
-        cause = _innermost(error)
-        return Unreachable(
-            f"No connection to {server}{through}: {cause}.", "Does the API server run, on this port?"
         )
     if isinstance(error, u3.ReadTimeoutError):
         return DeadlineExceeded(

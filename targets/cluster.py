@@ -89,7 +89,7 @@ class Cluster:
 
     def get(self, path: str, as_type: type[T], *, deadline: Deadline | None = None) -> T:
         """One object or document: GET `path`, decoded as `as_type` (unknown fields are ignored)."""
-        return self._decode(path, self._fetch(Request("GET", path), deadline), as_type)
+        return self._fetch(Request("GET", path), deadline, as_type)
 
     def list(
         self,
@@ -120,9 +120,9 @@ class Cluster:
             query = {**(params or {}), "limit": str(PAGE)} | ({"continue": more} if more else {})
             request = Request("GET", with_params(path, query))
             try:
-                page = self._decode(path, self._fetch(request, deadline, hold=hold), _page_type(item))
+                page = self._fetch(request, deadline, _page_type(item), hold)
             except ApiError as error:
-                if error.code != _GONE or not more or restarted:
+                if error.http_status != _GONE or not more or restarted:
                     raise
                 restarted, more, items = True, "", []
                 continue
@@ -141,7 +141,12 @@ class Cluster:
     ) -> str:
         """The body of GET `path` as text, at most `limit` bytes of it; what is no UTF-8 becomes U+FFFD."""
         request = Request("GET", with_params(path, params), accept="*/*")
-        return self._fetch(request, deadline, limit, cut=True).decode("utf-8", "replace")
+        bound = deadline or Deadline(self.seconds)
+
+        def cut(answer: Answer) -> bytes:
+            return answer.body(bound, self.read_seconds, limit, cut=True)
+
+        return self._client.exchange(request, bound, self.read_seconds, cut).decode("utf-8", "replace")
 
     def create(self, path: str, body: object, as_type: type[T], *, deadline: Deadline | None = None) -> T:
         """POST `body` (a msgspec-encodable value) and decode the answer. ApiError with reason AlreadyExists
@@ -161,13 +166,13 @@ class Cluster:
     ) -> T:
         """Any write: POST, PUT, PATCH (name the patch's `content_type`) or DELETE.
 
-        Not repeated when it fails, except where the server says that it was not done. ApiError carries code
-        and reason (409 Conflict).
+        Not repeated when it fails, except where the server says that it was not done. ApiError carries
+        status and reason (409 Conflict).
         """
         encoded = None if body is None else msgspec.json.encode(body)
         full = with_params(path, params)
         request = Request(method, full, encoded, content_type if encoded is not None else "")
-        return self._decode(path, self._fetch(request, deadline), as_type)
+        return self._fetch(request, deadline, as_type)
 
     def stream(self, path: str, hold: Hold, *, read_seconds: float, head_seconds: float) -> Answer:
         """Open a GET whose body goes on (watch, logs). The head must come within `head_seconds`.
@@ -183,19 +188,14 @@ class Cluster:
         self._client.close()
 
     def _fetch(
-        self,
-        request: Request,
-        deadline: Deadline | None,
-        limit: int = _LARGEST_ANSWER,
-        cut: bool = False,
-        hold: Hold | None = None,
-    ) -> bytes:
+        self, request: Request, deadline: Deadline | None, as_type: type[T], hold: Hold | None = None
+    ) -> T:
         bound = deadline or Deadline(self.seconds)
 
-        def whole(answer: Answer) -> bytes:
-            return answer.body(bound, self.read_seconds, limit, cut)
+        def decoded(answer: Answer) -> T:  # within the exchange, so that the log tells of an unusable answer
+            return self._decode(request.path, answer.body(bound, self.read_seconds, _LARGEST_ANSWER), as_type)
 
-        return self._client.exchange(request, bound, self.read_seconds, whole, hold)
+        return self._client.exchange(request, bound, self.read_seconds, decoded, hold)
 
     def _decode(self, path: str, body: bytes, as_type: type[T]) -> T:
         try:

@@ -24,7 +24,7 @@ from targets.kubeconfig import Chosen, ExecEntry, KubeconfigError
 LONGEST = 60.0  # seconds one run may take; a cloud's token command takes about 1 to 5
 
 _SECRET_LIKE = re.compile(
-    r"(?i)((?:token|secret|password|key|bearer)\S*\s*[=: ]\s*)\S+|[A-Za-z0-9_\-+/=.]{24,}"
+    r"(?i)((?:token|secret|password|key)[\w.\"'-]*\s*[=:]\s*|bearer\s+)\S+|[A-Za-z0-9_\-+/=.]{24,}"
 )
 
 

@@ -1,6 +1,6 @@
 """What we may do, asked before it bites: SelfSubjectRulesReview and SelfSubjectAccessReview.
 
-Source: "Authorization" in the Kubernetes documentation. Rules match as in RBAC's evaluation helpers: a rule for
+Source: "Authorization" in the Kubernetes documentation. Rules match as in its RBAC evaluation: a rule for
 "pods" does not cover "pods/log"; "*" covers all; "*/log" covers that subresource of all.
 """
 

@@ -15,7 +15,8 @@ from targets.kubeconfig import Chosen, ClusterEntry, KubeconfigError
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h
 _NOT_YET_VALID, _EXPIRED = 9, 10
-_UNKNOWN_ISSUER = {2, 18, 19, 20, 21}
+# 7 is "certificate signature failure": another CA of the same name. kubeadm calls all of them "kubernetes".
+_UNKNOWN_ISSUER = {2, 7, 18, 19, 20, 21}
 _NAME_MISMATCH = {62, 64}
 
 

@@ -133,12 +133,12 @@ class Watch(Generic[T]):
                     if batch:
                         failures, began = 0, 0.0
                         yield batch
-                if time.monotonic() - began >= _SHORT:
+                if time.monotonic() - began >= min(_SHORT, 0.8 * self._timing.server):
                     failures = 0
                     continue  # the server's own time-out: nothing to report
             except ApiError as error:
                 cause = error
-                if error.code == _GONE:
+                if error.http_status == _GONE:
                     self.resource_version, relist = (
                         "",
                         "the server has forgotten the changes since then (410)",
@@ -206,7 +206,7 @@ class Watch(Generic[T]):
             if kind.type == "ERROR":
                 status = msgspec.json.decode(kind.object, type=Status)
                 text = f"{self._cluster.server} ended the watch of {self._path}: {status.message}."
-                raise ApiError(text, code=status.code, reason=status.reason)
+                raise ApiError(text, http_status=status.code, reason=status.reason)
             version = self._versions.decode(kind.object).metadata.resource_version
             event: Event[T] | None = None
             if kind.type in ("ADDED", "MODIFIED", "DELETED"):
