@@ -9,7 +9,7 @@ import msgspec
 
 from facts.collector.wire import Asked, RawAnswer, script_text
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin, method
-from facts.needs import Need, needs_of
+from facts.needs import Need, needs_of, per_node
 from targets.errors import NotFound, TargetError
 from targets.target import ClusterTarget
 
@@ -112,8 +112,6 @@ def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:
     """The node facts in the order in which they can be asked: one process, and a second for those whose
     parameters come from node facts.
     """
-    from facts.needs import per_node  # late: facts.needs imports nothing of this module, this keeps it so
-
     def follows(fact: type[Fact], seen: frozenset[type[Fact]] = frozenset()) -> bool:
         function = method(fact, "parameters") if QUESTIONS[fact].origin is Origin.NODE else method(fact, "derive")
         if function is None:

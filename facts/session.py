@@ -7,18 +7,20 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
-from facts.access import Access, Now, ThisNode
+from facts.access import Access, Attempt, Now, ThisNode
 from facts.answers import Answer, Answers, Progress, Value
-from facts.asking import ask_cluster, derive, read_node_answer, waves
+from facts.asking import ask_cluster, asked, derive, read_node_answer, waves
 from facts.cluster.nodes import Nodes
 from facts.collector.source import NodeSource
 from facts.collector.wire import Asked, RawAnswer
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin
+from facts.fleet import Fleet
 from facts.needs import Each, Need, closure, needs_of_fact, per_node
 from targets.deadline import Deadline
 from targets.target import ClusterTarget, CommandLog, NodeRef
 
 Watcher = Callable[[Progress], None]
+GRACE = 10.0  # seconds beyond a node's deadline until its thread is given up
 
 
 def _nobody(_: Progress) -> None:
@@ -114,8 +116,8 @@ class Session:
         facts = closure(set(wanted) | {Nodes})
         self._wanted |= facts
         self._ask_cluster([f for f in facts if QUESTIONS[f].origin is Origin.CLUSTER], watch)
-        asked = [f for f in facts if QUESTIONS[f].origin is Origin.NODE]
-        self._each_node([n.ref for n in self._node_objects()], asked, watch)
+        of_nodes = [f for f in facts if QUESTIONS[f].origin is Origin.NODE]
+        self._each_node([n.object.ref for n in self._node_objects()], of_nodes, watch)
 
     def again(self, facts: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
         """Ask `facts` anew, and all that derives from them or takes parameters from them."""
@@ -178,19 +180,17 @@ class Session:
         _run([work] * min(6, total))
 
     def _each_node(self, nodes: list[NodeRef], facts: list[type[Fact]], watch: Watcher) -> None:
-        todo: queue.SimpleQueue[NodeRef] = queue.SimpleQueue()
-        for node in nodes:
-            todo.put(node)
-
-        def work() -> None:
-            while not self._cancel.is_set():
-                try:
-                    node = todo.get_nowait()
-                except queue.Empty:
-                    return
-                self._ask_node(node, facts, watch)
-
-        _run([work] * min(self.workers, len(nodes)))
+        """Ask all nodes, at most `workers` at once. A node that outlives its deadline is given up, not waited for."""
+        fleet = Fleet(nodes, self.workers, self.node_seconds + GRACE, lambda n: self._ask_node(n, facts, watch))
+        for late in fleet.run(self._cancel):
+            self.nodes.cancel(late.name)
+            why = f"{late.name} did not answer within {self.node_seconds + GRACE:g} s and was given up."
+            for fact in facts:
+                if self.answers.find(fact, late.name) is None:
+                    self.answers.put(fact, late.name, Answer(Failed("deadline", why), "", datetime.now(UTC)))
+            if self.answers.find(Access, late.name) is None:
+                self._put_access(late.name, Access((Attempt("winrm", "", "connect", "deadline", "deadline", why),)))
+            watch(Progress(late.name, "", 1, 1, "finished"))
 
     def _ask_node(self, node: NodeRef, facts: list[type[Fact]], watch: Watcher) -> None:
         facts = [f for f in facts if self.answers.find(f, node.name) is None]
@@ -200,7 +200,7 @@ class Session:
         total, done = len(facts), 0
         watch(Progress(node.name, "", 0, total, "started"))
         for wave in waves(facts) or [[]]:
-            asked = self._prepare(node.name, wave)
+            questions = self._prepare(node.name, wave)
 
             def take(identity: str, raw: RawAnswer | Failed) -> None:
                 nonlocal done
@@ -214,8 +214,8 @@ class Session:
             def hello(access: Access) -> None:
                 self._put_access(node.name, access)
 
-            if asked or self.answers.find(Access, node.name) is None:
-                self._put_access(node.name, self.nodes.collect(node, asked, deadline, hello, take))
+            if questions or self.answers.find(Access, node.name) is None:
+                self._put_access(node.name, self.nodes.collect(node, questions, deadline, hello, take))
         watch(Progress(node.name, "", total, total, "finished"))
 
     def _put_access(self, node: str, access: Access) -> None:
@@ -223,8 +223,6 @@ class Session:
 
     def _prepare(self, node: str, facts: Sequence[type[Fact]]) -> list[Asked]:
         """The questions of one wave. A fact whose parameters cannot be worked out fails here."""
-        from facts.asking import asked
-
         ready: list[Asked] = []
         for fact in facts:
             question = asked(fact, lambda need: self.supply(need, node))
@@ -248,4 +246,5 @@ def _run(works: Sequence[Callable[[], None]]) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        while thread.is_alive():
+            thread.join(0.5)  # in pieces: an endless join cannot be interrupted on Windows

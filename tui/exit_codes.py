@@ -1,0 +1,25 @@
+"""What the exit code of every `kwinnow` command means."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from checks.engine import Report
+from checks.finding import OutcomeKind, Severity
+
+
+class ExitCode(IntEnum):
+    HEALTHY = 0
+    FOUND = 1  # a finding of warn or error (with --fail-on error: of error)
+    USAGE = 2  # a wrong command line, configuration or kubeconfig
+    UNKNOWN = 3  # nothing found, but something could not be told
+    INTERRUPTED = 130
+
+
+def of_report(report: Report, fail_on: Severity) -> ExitCode:
+    """The code for a report. Findings of info change nothing."""
+    if any(f.severity >= fail_on for f in report.findings):
+        return ExitCode.FOUND
+    if report.of(OutcomeKind.UNKNOWN) or report.of(OutcomeKind.BROKEN):
+        return ExitCode.UNKNOWN
+    return ExitCode.HEALTHY
