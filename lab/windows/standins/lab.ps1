@@ -1,9 +1,14 @@
 # What the stand-ins share. Everything is a function: the caller may copy the functions of the session into other
 # runspaces, and nothing else travels with them. The node's state is a folder named by KWINNOW_LAB_NODE.
 
+# One field; the elements of a list come one by one.
 function Get-LabState([string]$field) {
-    $text = [IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/$field.json")
-    $value = Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject $text -AsHashtable -NoEnumerate -DateKind String
+    Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/$field.json")) -AsHashtable -DateKind String
+}
+
+# One field as it is: a list stays a list.
+function Read-LabState([string]$field) {
+    $value = Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/$field.json")) -AsHashtable -NoEnumerate -DateKind String
     , $value
 }
 
@@ -16,18 +21,18 @@ function Set-LabState([string]$field, $value) {
 
 # Changes one field of the state while no other process can: the block gets the value and changes it in place or
 # returns the new one.
-function Edit-LabState([string]$field, [scriptblock]$change) {
-    $lock = $null
-    while ($null -eq $lock) {
-        try { $lock = [IO.File]::Open("$env:KWINNOW_LAB_NODE/lock", 'OpenOrCreate', 'ReadWrite', 'None') }
+function Edit-LabState([string]$labField, [scriptblock]$labChange) {
+    $labLock = $null
+    while ($null -eq $labLock) {
+        try { $labLock = [IO.File]::Open("$env:KWINNOW_LAB_NODE/lock", 'OpenOrCreate', 'ReadWrite', 'None') }
         catch [IO.IOException] { [Threading.Thread]::Sleep(5) }
     }
     try {
-        $value = Get-LabState $field
-        $new = & $change $value
-        if ($null -eq $new) { $new = $value }
-        Set-LabState $field $new
-    } finally { $lock.Dispose() }
+        $labValue = Read-LabState $labField
+        $labNew = & $labChange $labValue
+        if ($null -eq $labNew) { $labNew = $labValue }
+        Set-LabState $labField $labNew
+    } finally { $labLock.Dispose() }
 }
 
 # A command that the lab has made hang never comes back.
@@ -59,6 +64,13 @@ function New-LabCim([string]$class, [Collections.IDictionary]$values, [string]$n
     $object.PSObject.Properties.Add([psnoteproperty]::new('CimSystemProperties', [pscustomobject][ordered]@{ Namespace = $namespace; ServerName = $server; ClassName = $short; Path = $null }))
     $object.PSObject.TypeNames.Insert(0, 'Microsoft.Management.Infrastructure.CimInstance')
     $object.PSObject.TypeNames.Insert(0, "Microsoft.Management.Infrastructure.CimInstance#$namespace/$short")
+    $object
+}
+
+# A plain object that says it is of a type of Windows.
+function New-LabObject([string]$type, [Collections.IDictionary]$values) {
+    $object = [pscustomobject]$values
+    $object.PSObject.TypeNames.Insert(0, $type)
     $object
 }
 
@@ -113,6 +125,17 @@ function Initialize-LabEnums {
         for ($i = 1; $i -lt $enums[$name].Count; $i += 2) {
             [void]$builder.DefineLiteral($enums[$name][$i], ($enums[$name][$i + 1] -as $base))
         }
+        [void]$builder.CreateType()
+    }
+    # Exceptions of Windows' own assemblies, so that an error tells its real type.
+    foreach ($name in 'Microsoft.PowerShell.Cmdletization.Cim.CimJobException', 'Microsoft.Management.Infrastructure.CimException', 'Microsoft.PowerShell.Commands.ServiceCommandException', 'Microsoft.PowerShell.Commands.ProcessCommandException') {
+        if ($name -as [type]) { continue }
+        $builder = $module.DefineType($name, 'Public, Class', [Exception])
+        $code = $builder.DefineConstructor('Public', 'Standard', [type[]]@([string])).GetILGenerator()
+        $code.Emit([Reflection.Emit.OpCodes]::Ldarg_0)
+        $code.Emit([Reflection.Emit.OpCodes]::Ldarg_1)
+        $code.Emit([Reflection.Emit.OpCodes]::Call, [Exception].GetConstructor([type[]]@([string])))
+        $code.Emit([Reflection.Emit.OpCodes]::Ret)
         [void]$builder.CreateType()
     }
 }

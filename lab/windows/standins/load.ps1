@@ -3,6 +3,7 @@ foreach ($file in [IO.Directory]::GetFiles($PSScriptRoot, '*.ps1')) {
     if ([IO.Path]::GetFileName($file) -ne 'load.ps1') { . $file }
 }
 Initialize-LabEnums
+Initialize-LabNatives
 $lab = Get-LabState os
 $PSVersionTable['PSVersion'] = [version]"5.1.$($lab.build).$($lab.ubr)"
 $PSVersionTable['PSEdition'] = 'Desktop'

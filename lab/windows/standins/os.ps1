@@ -18,7 +18,7 @@ function Get-MpComputerStatus {
     [CmdletBinding()] param()
     Wait-LabHang Get-MpComputerStatus
     $running = (Get-LabState services)['WinDefend']
-    if (-not $running) { throw (New-LabError 'CommandNotFoundException' "The term 'Get-MpComputerStatus' is not recognized as the name of a cmdlet, function, script file, or operable program." 'System.Management.Automation.CommandNotFoundException' 'ObjectNotFound' 'Get-MpComputerStatus') }
+    if (-not $running) { $PSCmdlet.ThrowTerminatingError((New-LabError 'CommandNotFoundException' "The term 'Get-MpComputerStatus' is not recognized as the name of a cmdlet, function, script file, or operable program." 'System.Management.Automation.CommandNotFoundException' 'ObjectNotFound' 'Get-MpComputerStatus')) }
     $on = $running.state -eq 'Running'
     New-LabCim MSFT_MpComputerStatus ([ordered]@{
         AMRunningMode = $(if ($on) { 'Normal' } else { 'Not running' }); AMServiceEnabled = $on; AntispywareEnabled = $on; AntivirusEnabled = $on
@@ -30,7 +30,7 @@ function Get-MpComputerStatus {
 function Get-MpPreference {
     [CmdletBinding()] param()
     Wait-LabHang Get-MpPreference
-    if (-not (Get-LabState services)['WinDefend']) { throw (New-LabError 'CommandNotFoundException' "The term 'Get-MpPreference' is not recognized as the name of a cmdlet, function, script file, or operable program." 'System.Management.Automation.CommandNotFoundException' 'ObjectNotFound' 'Get-MpPreference') }
+    if (-not (Get-LabState services)['WinDefend']) { $PSCmdlet.ThrowTerminatingError((New-LabError 'CommandNotFoundException' "The term 'Get-MpPreference' is not recognized as the name of a cmdlet, function, script file, or operable program." 'System.Management.Automation.CommandNotFoundException' 'ObjectNotFound' 'Get-MpPreference')) }
     $key = 'HKLM:\SOFTWARE\Microsoft\Windows Defender\Exclusions'
     $paths = @((Get-LabRegistryKey "$key\Paths").Keys); $programs = @((Get-LabRegistryKey "$key\Processes").Keys)
     if (-not (Get-LabState os).elevated) { $paths = @('N/A: Must be an administrator to view exclusions'); $programs = $paths }
