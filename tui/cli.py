@@ -1,0 +1,139 @@
+"""The `kwinnow` command line. Words are loaded when they are used, so that `kwinnow --help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from importlib import metadata
+from typing import NoReturn
+
+import click
+
+from tui.exit_codes import ExitCode
+
+# word → (module, one line of help). The module has a click command called `command`.
+WORDS: dict[str, tuple[str, str]] = {
+    "console": ("tui.words.console", "Open the console (the default)."),
+    "nodes": ("tui.words.nodes", "List the nodes, and how each Windows node is reached."),
+    "facts": ("tui.words.facts", "Ask facts and print them."),
+    "check": ("tui.words.check", "Run the checks; causes first."),
+    "why": ("tui.words.why", "Walk the chain: why is this node not ready?"),
+    "checks": ("tui.words.checks", "List the checks, or show one's help page."),
+    "fix": ("tui.words.fix", "Mend what a check found, with an undo."),
+    "lab": ("tui.words.lab", "Start a cluster to practise on."),
+    "completion": ("tui.words.completion", "Print the script for shell completion."),
+    "where": ("tui.words.where", "Print where configuration, state and logs lie."),
+}
+OURS = ("tui", "playbooks", "checks", "facts", "targets")
+
+
+class Words(click.Group):
+    """The group of all words, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(WORDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in WORDS:
+            return None
+        command = importlib.import_module(WORDS[name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(word, text) for word, (_, text) in WORDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        import difflib
+
+        if args and args[0] not in WORDS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], WORDS, 1)
+            fix = f" Did you mean “{near[0]}”?" if near else f" There are: {', '.join(WORDS)}."
+            raise click.UsageError(f"There is no command “{args[0]}”.{fix}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def version() -> str:
+    try:
+        return metadata.version("kwinnow")
+    except metadata.PackageNotFoundError:
+        return "0+unpackaged"
+
+
+@click.group(
+    cls=Words,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(version(), "--version", "-V", prog_name="kwinnow")
+@click.pass_context
+def main_group(ctx: click.Context) -> None:
+    """Find out why a Windows node in a Kubernetes cluster does not work, see the proof, and mend it.
+
+    Without a command the console opens. Exit codes: 0 healthy, 1 a finding of warn or error, 2 wrong usage,
+    3 nothing found but something could not be told, 130 interrupted.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(Words.get_command(ctx.command, ctx, "console"))  # type: ignore[arg-type]
+
+
+def shadowed() -> str:
+    """A sentence on a package of another origin that stands in the place of one of ours; empty if all is well.
+
+    Our packages are imported flat, which an application with an environment of its own may do.
+    """
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for name in OURS:
+        found = importlib.util.find_spec(name)
+        origin = found.origin if found is not None else None
+        if origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))) != here:
+            return (
+                f"The package {name} comes from {origin} and not from kwinnow ({here}). "
+                "Install kwinnow in an environment of its own: pipx install kwinnow."
+            )
+    return ""
+
+
+def main() -> NoReturn:
+    """Entry point of `kwinnow` and of the plug-in `kubectl kwinnow`."""
+    from targets.errors import TargetError
+
+    trouble = shadowed()
+    if trouble:
+        click.echo(f"kwinnow: {trouble}", err=True)
+        sys.exit(ExitCode.USAGE)
+    name = "kubectl kwinnow" if os.path.basename(sys.argv[0]).startswith("kubectl-") else "kwinnow"
+    try:
+        code = main_group.main(prog_name=name, standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("kwinnow: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("kwinnow: interrupted", err=True)
+        sys.exit(ExitCode.INTERRUPTED)
+    except TargetError as error:
+        from targets.clean import clean
+
+        click.echo(f"kwinnow: {clean(error.what)}", err=True)
+        if error.hint:
+            click.echo(f"         {clean(error.hint)}", err=True)
+        sys.exit(ExitCode.USAGE)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.HEALTHY)
+    sys.exit(code if isinstance(code, int) else ExitCode.HEALTHY)
+
+
+if __name__ == "__main__":
+    main()

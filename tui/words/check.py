@@ -1,0 +1,38 @@
+"""`kwinnow check`: run the checks, causes first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tui.exit_codes import of_report
+from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+
+
+@click.command("check")
+@cluster_options
+@json_option
+@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Also save a recording to this file.")
+@click.option("--fail-on", type=click.Choice(["warn", "error"]), default="warn", help="What exit code 1 needs.")
+@click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check, or this family (cni, image.pause).")
+def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...], **given: Any) -> int:
+    """Run every check on the cluster and its Windows nodes, and print what is wrong, root causes first."""
+    from rich.console import Console
+
+    from checks.engine import judge
+    from checks.finding import Severity
+    from tui.report_json import report_json
+    from tui.report_text import print_report
+    from tui.words.checks import chosen
+
+    wanted = chosen(ids)
+    with session_for(options_from(given, save)) as held:
+        gather(held.session, {fact for check in wanted for fact in check.facts})
+        report = judge(held.session, wanted)
+    if as_json:
+        print_json(report_json(report))
+    else:
+        print_report(report, Console(highlight=False, soft_wrap=True))
+    return of_report(report, Severity[fail_on.upper()])

@@ -1,0 +1,94 @@
+"""Options and manners that several words share."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from facts.answers import Progress
+from facts.fact import Fact
+from facts.session import Session
+from tui.opening import Opened, Options, open_session, unknown_nodes
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+def _path(name: str, **more: Any) -> Callable[[C], C]:
+    return click.option(name, type=click.Path(path_type=Path), **more)
+
+
+def cluster_options(command: C) -> C:
+    """--kubeconfig, --context, --config, --node, --open."""
+    for option in reversed(
+        [
+            _path("--kubeconfig", help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account."),
+            click.option("--context", help="Context of the kubeconfig."),
+            click.option("--config", default="", help="kwinnow's own configuration (config.toml)."),
+            click.option("--node", "nodes", multiple=True, help="Only this Windows node. May be repeated."),
+            _path("--open", help="Judge a saved recording instead of a cluster."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def options_from(given: dict[str, Any], save: Path | None = None) -> Options:
+    """Options out of a command's keyword arguments."""
+    return Options(given["kubeconfig"], given["context"], given["config"], tuple(given["nodes"]), given["open"], save)
+
+
+@contextmanager
+def session_for(options: Options) -> Iterator[Opened]:
+    """An open session; warnings told on stderr; closed at the end, and stopped when interrupted."""
+    from targets.clean import clean
+
+    held = open_session(options)
+    try:
+        for warning in held.warnings:
+            click.echo(f"kwinnow: {clean(warning)}", err=True)
+        yield held
+    except KeyboardInterrupt:
+        held.session.cancel()
+        raise
+    finally:
+        held.close()
+
+
+def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
+    """Ask, with progress on stderr where that is a terminal. Names that nobody knows are an error."""
+    wanted = list(facts)
+    if not sys.stderr.isatty():
+        session.gather(wanted)
+    else:
+        from rich.console import Console
+
+        lock = threading.Lock()
+        counts: dict[str, tuple[int, int]] = {}
+        with Console(stderr=True).status("asking the cluster") as status:
+
+            def watch(progress: Progress) -> None:
+                with lock:
+                    counts[progress.node or "cluster"] = (progress.done, progress.total)
+                    text = "  ".join(f"{name} {done}/{total}" for name, (done, total) in list(counts.items())[:6])
+                status.update(f"asking  {text}" + (f"  … {len(counts)} in all" if len(counts) > 6 else ""))
+
+            session.gather(wanted, watch)
+    error = unknown_nodes(session)
+    if error is not None:
+        raise error
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    click.echo(text)

@@ -1,0 +1,50 @@
+"""`kwinnow why NODE`: the chain of links from the way in to the first cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from tui.exit_codes import of_report
+from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+
+
+@click.command("why")
+@click.argument("node")
+@cluster_options
+@json_option
+def command(node: str, as_json: bool, **given: Any) -> int:
+    """Walk the links that can make NODE not ready, in order: passed, found, or could not tell."""
+    from checks.chain import chain, first_cause
+    from checks.check import load
+    from checks.engine import judge
+    from checks.finding import OutcomeKind, Severity
+    from targets.clean import clean_line
+
+    given["nodes"] = (node,)
+    checks = list(load().values())
+    with session_for(options_from(given)) as held:
+        gather(held.session, {fact for check in checks for fact in check.facts})
+        report = judge(held.session, checks)
+        links = chain(report, node)
+    if as_json:
+        print_json([{"id": o.id, "outcome": o.kind.value, "why": _why(o)} for o in links])
+        return of_report(report, Severity.WARN)
+    cause = first_cause(report, node)
+    signs = {OutcomeKind.PASSED: "✔", OutcomeKind.FOUND: "✖", OutcomeKind.UNKNOWN: "?", OutcomeKind.BROKEN: "!"}
+    titles = {c.id: c.title for c in checks}
+    for outcome in links:
+        if outcome.kind is OutcomeKind.SKIPPED:
+            continue
+        mark = "  ◀ first cause" if cause is not None and cause.id == outcome.id else ""
+        said = _why(outcome) or titles[outcome.id]
+        click.echo(clean_line(f"{signs[outcome.kind]} {outcome.id:34} {said}{mark}"))
+    if cause is not None:
+        click.echo(clean_line(f"\nFirst cause: {cause.message}"))
+        click.echo(clean_line(f"Remedy: {cause.remedy}"))
+    return of_report(report, Severity.WARN)
+
+
+def _why(outcome: Any) -> str:
+    return outcome.why or " ".join(f.message for f in outcome.findings)
