@@ -187,5 +187,7 @@ class Machine(msgspec.Struct):
     excluded_ports: dict[str, list[tuple[int, int]]] = {}
     disks: list[dict[str, Any]] = []
     page_file_mb: int = 4096
-    tcp: dict[str, str] = {}  # "host:port" → open, refused, timeout; what a TCP connection from this node meets
+    tcp: dict[
+        str, str
+    ] = {}  # "host:port" → open, refused, timeout; what a TCP connection from this node meets
     hung_questions: list[str] = []  # cmdlet names that block for ever (a condition)

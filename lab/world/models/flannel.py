@@ -1,0 +1,407 @@
+"""flanneld on Linux and on Windows: what it reads, what it refuses, the HNS network it makes, its lease."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lab.world.machine import Adapter, File, Machine
+from lab.world.models.reach import api_error, dial, kubelet_api_error
+from lab.world.models.settings import (
+    CLASSIC_KUBECONFIG,
+    NET_CONF,
+    SUBNET_ENV,
+    Kubeconfig,
+    container_env,
+    file,
+    windows_path,
+)
+from lab.world.net import (
+    dr_mac,
+    host,
+    network_named,
+    overlay_network,
+    remote_routes,
+    remote_subnet,
+    subnet_of,
+)
+from lab.world.state import Daemon, LinuxNode, Object, World
+from lab.world.text import sentence
+
+PREFIX = "flannel.alpha.coreos.com/"
+Log = list[str]
+
+
+class Refused(Exception):
+    """flanneld exits; the text is its last log line."""
+
+
+def config_map_conf(world: World) -> dict[str, Any] | None:
+    """net-conf.json of the ConfigMap; None if it is missing or not JSON."""
+    item = world.config_map(world.plan.flannel_namespace, "kube-flannel-cfg")
+    try:
+        document = json.loads(item["data"]["net-conf.json"]) if item else None
+    except (ValueError, KeyError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def vxlan_config_line(backend: dict[str, Any], *, windows: bool) -> str:
+    """The line that flanneld prints for what it understood (Windows: with its own defaults filled in)."""
+    vni, port = backend.get("VNI", 0), backend.get("Port", 0)
+    gbp, direct = str(backend.get("GBP", False)).lower(), str(backend.get("DirectRouting", False)).lower()
+    if windows:
+        vni, port = vni or 4096, port or 4789
+        name = backend.get("Name") or f"flannel.{vni}"
+        mac = backend.get("MacPrefix", "0E-2A")
+        return f"VXLAN config: Name={name} MacPrefix={mac} VNI={vni} Port={port} GBP={gbp} DirectRouting={direct}"
+    return f"VXLAN config: VNI={vni or 1} Port={port} GBP={gbp} Learning=false DirectRouting={direct}"
+
+
+def annotate(node: Object, vni: int, mac: str, address: str, backend: str = "vxlan") -> None:
+    """The lease, as annotations of the Node."""
+    data = json.dumps({"VNI": vni, "VtepMAC": mac}, separators=(",", ":")) if backend == "vxlan" else "null"
+    node["metadata"].setdefault("annotations", {}).update(
+        {
+            PREFIX + "backend-data": data,
+            PREFIX + "backend-type": backend,
+            PREFIX + "kube-subnet-manager": "true",
+            PREFIX + "public-ip": address,
+        }
+    )
+
+
+def run_linux(world: World, linux: LinuxNode) -> Log:
+    """flanneld on a Linux node. A configuration that it has started with stays in use until a restart."""
+    node = world.get("v1", "Node", linux.name)
+    if not linux.flannel_conf:
+        linux.flannel_conf = config_map_conf(world) or {}
+    conf = linux.flannel_conf
+    backend = conf.get("Backend", {})
+    kind = str(backend.get("Type", "vxlan")).lower()
+    lines = [
+        f"Using interface with name {linux.device} and address {linux.address}",
+        "Created subnet manager: Kubernetes Subnet Manager - " + linux.name,
+        "Installing signal handlers",
+        f"Found network config - Backend type: {kind}",
+    ]
+    pod_cidr = node["spec"].get("podCIDR", "")
+    if not pod_cidr:
+        return [
+            *lines,
+            f'Error registering network: failed to acquire lease: node "{linux.name}" pod cidr not assigned',
+        ]
+    if not subnet_of(pod_cidr, conf.get("Network", "0.0.0.0/0")):
+        return [*lines, outside(conf["Network"], pod_cidr, linux.name)]
+    if kind == "vxlan":
+        lines.append(vxlan_config_line(backend, windows=False))
+        annotate(node, int(backend.get("VNI", 0)) or 1, linux.vtep_mac, linux.address)
+    else:
+        annotate(node, 0, "", linux.address, kind)
+    return [
+        *lines,
+        "Wrote subnet file to /run/flannel/subnet.env",
+        "Running backend.",
+        "Waiting for all goroutines to exit",
+    ]
+
+
+def outside(network: str, pod_cidr: str, node: str) -> str:
+    return (
+        f'Error registering network: failed to acquire lease: subnet "{network}" specified in the flannel net config '
+        f'doesn\'t contain "{pod_cidr}" PodCIDR of the "{node}" node'
+    )
+
+
+def _environment(world: World, machine: Machine) -> dict[str, str]:
+    """The environment of Windows flanneld: of the DaemonSet's container, or of the nssm service."""
+    if world.plan.classic:
+        extra = machine.services["flanneld"].nssm.get("AppEnvironmentExtra", [])
+        return dict(line.split("=", 1) for line in extra if "=" in line)
+    item = world.find("apps/v1", "DaemonSet", "kube-flannel-ds-windows-amd64", world.plan.flannel_namespace)
+    return container_env(item["spec"]["template"]["spec"]["containers"][0]) if item else {}
+
+
+def _identify(world: World, machine: Machine) -> str:
+    """Which node flanneld runs on, and whether it gets through to the API server."""
+    env, culture = _environment(world, machine), machine.os.ui_culture
+    if world.plan.classic:
+        name = env.get("NODE_NAME", "")
+        if not name:
+            raise Refused(
+                "Failed to create SubnetManager: env variables POD_NAME and POD_NAMESPACE must be set"
+            )
+        failure = kubelet_api_error(world, machine, CLASSIC_KUBECONFIG)
+        if failure:
+            raise Refused(f"Failed to create SubnetManager: fail to create kubernetes config: {failure}")
+        if world.find("v1", "Node", name) is None:
+            raise Refused(
+                f'Failed to create SubnetManager: failed to get node "{name}": nodes "{name}" not found'
+            )
+        return name
+    if "POD_NAME" not in env or "POD_NAMESPACE" not in env:
+        raise Refused("Failed to create SubnetManager: env variables POD_NAME and POD_NAMESPACE must be set")
+    target, port = env.get("KUBERNETES_SERVICE_HOST", ""), env.get("KUBERNETES_SERVICE_PORT", "443")
+    request = f"Failed to create SubnetManager: error retrieving pod spec for '{world.plan.flannel_namespace}/kube-flannel': "
+    if (
+        not target
+    ):  # the kubelet injects the ClusterIP, which a Windows host reaches only once kube-proxy works
+        target, port = host(world.plan.service_cidr, 1), "443"
+        why = f"dial tcp {target}:{port}: connectex: {sentence(10060, culture)}"
+        raise Refused(f'{request}Get "https://{target}:{port}/api/v1/namespaces/kube-flannel/pods": {why}')
+    if not target.replace(".", "").isdigit():
+        raise Refused(f'{request}Get "https://{target}:{port}/api": dial tcp: lookup {target}: no such host')
+    failure = dial(machine, target, int(port)) or api_error(
+        world,
+        machine,
+        Kubeconfig(f"https://{target}:{port}", world.pki.ca),
+        machine.name,
+        "/api/v1/namespaces/kube-flannel/pods",
+    )
+    if failure:
+        raise Refused(request + failure)
+    return machine.name
+
+
+def _net_conf(world: World, machine: Machine, start: bool) -> dict[str, Any]:
+    """The node's own net-conf.json. The HostProcess pod copies it from the ConfigMap when it starts."""
+    if start and not world.plan.classic:
+        item = world.config_map(world.plan.flannel_namespace, "kube-flannel-cfg")
+        if item:
+            machine.files[NET_CONF] = File(item["data"]["net-conf.json"])
+    found = file(machine, NET_CONF)
+    if found is None:
+        why = sentence(0x2, machine.os.ui_culture)
+        raise Refused(
+            f"Failed to create SubnetManager: failed to read net conf: open /etc/kube-flannel/net-conf.json: {why}"
+        )
+    try:
+        if found.encoding != "utf-8":
+            raise ValueError
+        document = json.loads(found.text)
+    except ValueError:
+        raise Refused(
+            "Failed to create SubnetManager: error parsing subnet config: invalid character"
+        ) from None
+    return dict(document)
+
+
+def _refuse(backend: dict[str, Any]) -> None:
+    """What the Windows back end does not accept (flannel pkg/backend/vxlan/vxlan_windows.go)."""
+    kind = str(backend.get("Type", "")).lower()
+    start = "Error registering network: invalid VXLAN backend config. "
+    if kind not in ("vxlan", "host-gw"):
+        raise Refused(f"Error fetching backend: unknown backend type: {kind}")
+    vni, port, mac = backend.get("VNI", 0), backend.get("Port", 0), str(backend.get("MacPrefix", "0E-2A"))
+    if vni and vni < 4096:
+        raise Refused(f"{start}VNI [{vni}] must be greater than or equal to 4096 on Windows")
+    if port and port != 4789:
+        raise Refused(
+            f"{start}Port [{port}] is not supported on Windows. Omit the setting to default to port 4789"
+        )
+    if backend.get("DirectRouting"):
+        raise Refused(f"{start}DirectRouting is not supported on Windows")
+    if backend.get("GBP"):
+        raise Refused(f"{start}GBP is not supported on Windows")
+    if len(mac) != 5 or mac[2] != "-":
+        raise Refused(f"{start}MacPrefix [{mac}] is invalid, prefix must be of the format xx-xx e.g. 0E-2A")
+
+
+def _write_cni_conf(world: World, machine: Machine) -> None:
+    """The HostProcess pod installs plug-ins and writes 10-flannel.conf from its ConfigMap."""
+    item = world.config_map("kube-flannel", "kube-flannel-windows-cfg")
+    if item is None:
+        return
+    env = _environment(world, machine)
+    folder = windows_path(env.get("CNI_CONFIG_PATH", r"C:\etc\cni\net.d"))
+    machine.files[rf"{folder}\10-flannel.conf"] = File(item["data"]["cni-conf-containerd.json"])
+    binaries = windows_path(env.get("CNI_BIN_PATH", r"C:\opt\cni\bin"))
+    for name, size in (
+        ("flannel", 2_400_000),
+        ("host-local", 4_100_000),
+        ("sdnoverlay", 7_900_000),
+        ("sdnbridge", 7_900_000),
+    ):
+        machine.files[rf"{binaries}\{name}.exe"] = File(size=size)
+
+
+def external_adapter(machine: Machine) -> Adapter | None:
+    """The card that carries the default route: itself, or the virtual one above it."""
+    index = next((r.index for r in machine.routes if r.prefix == "0.0.0.0/0"), 0)
+    return next((a for a in machine.adapters if a.index == index and a.status == "Up"), None)
+
+
+def make_switch(machine: Machine) -> None:
+    """Making an HNS network moves the card's address and routes to `vEthernet (<card>)`."""
+    card = external_adapter(machine)
+    if card is None or card.name.startswith("vEthernet"):
+        return
+    virtual = Adapter(
+        f"vEthernet ({card.name})",
+        "Hyper-V Virtual Ethernet Adapter",
+        card.index + 8,
+        card.mac,
+        virtual=True,
+        addresses=card.addresses,
+        prefix_origin=card.prefix_origin,
+        dns=card.dns,
+        category=card.category,
+    )
+    for route in machine.routes:
+        if route.index == card.index:
+            route.index = virtual.index
+    card.addresses, card.dns = [], []
+    machine.adapters.append(virtual)
+
+
+def unmake_switch(machine: Machine) -> None:
+    """Undo `make_switch`: what is there when the last HNS network has gone."""
+    for virtual in [a for a in machine.adapters if a.name.startswith("vEthernet (")]:
+        card = next((a for a in machine.adapters if f"vEthernet ({a.name})" == virtual.name), None)
+        if card is not None:
+            card.addresses, card.dns = virtual.addresses, virtual.dns
+            for route in machine.routes:
+                if route.index == virtual.index:
+                    route.index = card.index
+        machine.adapters.remove(virtual)
+
+
+def run_windows(world: World, machine: Machine, daemon: Daemon, incarnation: str) -> Log:
+    """flanneld on a Windows node: the whole start if this incarnation is new, else the state that it keeps."""
+    start = daemon.incarnation != incarnation or bool(daemon.exit)  # what has exited is started again
+    if start:
+        daemon.incarnation, daemon.data, daemon.exit = incarnation, {}, ""
+    if not start:
+        return list(daemon.data["log"])
+    log: Log = []
+    daemon.data["log"] = log
+    try:
+        if not world.plan.classic:
+            _write_cni_conf(world, machine)
+        name = _identify(world, machine)
+        log.append("Created subnet manager: Kubernetes Subnet Manager - " + name)
+        _start(world, machine, world.get("v1", "Node", name), log, daemon)
+    except Refused as refusal:
+        daemon.exit = str(refusal)
+        log_with = [*log, daemon.exit]
+        return log_with
+    return list(log)
+
+
+def _start(world: World, machine: Machine, node: Object, log: Log, daemon: Daemon) -> None:
+    conf = _net_conf(world, machine, start=True)
+    backend = conf.get("Backend", {})
+    card = external_adapter(machine)
+    wanted = [f for f in _arguments(world, machine) if f.startswith("--iface=")]
+    addresses = [a[0] for a in card.addresses] if card else []
+    if card is None:
+        raise Refused(
+            "Failed to find any valid interface to use: failed to get default interface: Unable to find default route"
+        )
+    if wanted and wanted[-1].split("=", 1)[1] not in (card.name, *addresses):
+        value = wanted[-1].split("=", 1)[1]
+        raise Refused(
+            f"Failed to find any valid interface to use: Could not find valid interface matching {value}: error looking up interface {value}"
+        )
+    public = addresses[0] if addresses else machine.address
+    log += ["Installing signal handlers", f"Found network config - Backend type: {backend.get('Type', '')}"]
+    log.append(f"Using interface with name {card.name} and address {public}")
+    _refuse(backend)
+    pod_cidr = node["spec"].get("podCIDR", "")
+    if not pod_cidr:
+        name = node["metadata"]["name"]
+        raise Refused(
+            f'Error registering network: failed to acquire lease: node "{name}" pod cidr not assigned'
+        )
+    if not subnet_of(pod_cidr, conf.get("Network", "0.0.0.0/0")):
+        raise Refused(outside(conf["Network"], pod_cidr, node["metadata"]["name"]))
+    log.append(vxlan_config_line(backend, windows=True))
+    vni = int(backend.get("VNI", 0)) or 4096
+    name = str(backend.get("Name") or f"flannel.{vni}")
+    _network(machine, name, pod_cidr, vni, card, log)
+    annotate(node, vni, dr_mac(machine).lower(), public)
+    masked = conf.get("Network", world.plan.pod_cidr)
+    machine.files[SUBNET_ENV] = File(
+        f"FLANNEL_NETWORK={masked}\nFLANNEL_SUBNET={host(pod_cidr, 1)}/{pod_cidr.split('/')[1]}\n"
+        f"FLANNEL_MTU={card.mtu - 50}\nFLANNEL_IPMASQ=true\n"
+    )
+    daemon.data["network"], daemon.data["vni"] = name, vni
+    log += [
+        "Wrote subnet file to /run/flannel/subnet.env",
+        "Running backend.",
+        "Watching for new subnet leases",
+    ]
+
+
+def _arguments(world: World, machine: Machine) -> list[str]:
+    if world.plan.classic:
+        return str(machine.services["flanneld"].nssm.get("AppParameters", "")).split()
+    item = world.find("apps/v1", "DaemonSet", "kube-flannel-ds-windows-amd64", world.plan.flannel_namespace)
+    return list(item["spec"]["template"]["spec"]["containers"][0].get("args", [])) if item else []
+
+
+def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter, log: Log) -> None:
+    existing = network_named(machine, name)
+    same = (
+        existing is not None
+        and existing["Type"] == "Overlay"
+        and existing["Subnets"][0]["AddressPrefix"] == pod_cidr
+        and existing["Subnets"][0]["Policies"][0].get("VSID") == vni
+    )
+    if existing is not None and same:
+        log.append(f"Found existing HostComputeNetwork {name}")
+        return
+    if existing is not None:
+        machine.hns.networks.remove(existing)
+        machine.hns.endpoints = [e for e in machine.hns.endpoints if e["VirtualNetwork"] != existing["ID"]]
+        log.append(f"Deleted stale HostComputeNetwork {name}")
+    log.append(f"Attempting to create HostComputeNetwork {name}")
+    management = card.addresses[0][0] if card.addresses else ""
+    physical = card.name.removeprefix("vEthernet (").removesuffix(")")
+    machine.hns.networks.append(overlay_network(machine, name, pod_cidr, vni, physical, management))
+    if not management:
+        raise Refused(
+            f"Error registering network: timeout, failed to get management IP from HostComputeNetwork {name}"
+        )
+    make_switch(machine)
+    log.append(f"Created HostComputeNetwork {name}")
+
+
+def sync_peers(world: World, machine: Machine, daemon: Daemon) -> Log:
+    """A running Windows flanneld handles each lease once: a RemoteSubnetRoute policy for every vxlan peer."""
+    log: Log = []
+    if daemon.exit or "network" not in daemon.data:
+        return log
+    seen: dict[str, str] = daemon.data.setdefault("leases", {})
+    for node in world.each("v1", "Node"):
+        name, notes = node["metadata"]["name"], node["metadata"].get("annotations", {})
+        kind, prefix = notes.get(PREFIX + "backend-type"), node["spec"].get("podCIDR", "")
+        if name == machine.name or not kind or not prefix:
+            continue
+        data = json.loads(notes[PREFIX + "backend-data"]) or {}
+        if kind != "vxlan":
+            log.append(f"ignoring non-vxlan subnet({prefix}): type={kind}")
+            continue
+        if int(data.get("VNI", 0)) < 4096:
+            log.append(
+                f"VNI is {data.get('VNI', 0)} but it is required to be greater than or equal to 4096 on Windows."
+            )
+            continue
+        lease = json.dumps([prefix, data, notes[PREFIX + "public-ip"]])
+        if seen.get(name) == lease:
+            continue
+        network = network_named(machine, daemon.data["network"])
+        if network is None:
+            log.append(
+                f'Unable to find network {daemon.data["network"]}, error: Network name "{daemon.data["network"]}" not found'
+            )
+            continue
+        seen[name] = lease
+        routes = remote_routes(network)
+        if prefix in routes:
+            network["Policies"].remove(routes[prefix])
+        if data.get("VtepMAC"):
+            network["Policies"].append(
+                remote_subnet(prefix, int(data["VNI"]), notes[PREFIX + "public-ip"], str(data["VtepMAC"]))
+            )
+    return log

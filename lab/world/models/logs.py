@@ -1,0 +1,203 @@
+"""Log lines of daemons and workloads: pod logs for the API, files on Windows nodes, records of the event log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lab.world.machine import Event, File, Machine
+from lab.world.models import flannel
+from lab.world.models.kubelet import KubeletState
+from lab.world.net import admits_udp, network_named, remote_routes
+from lab.world.state import Daemon, LinuxNode, LogLine, Object, World
+from lab.world.text import klog_time
+
+PID = 3728
+
+
+def klog(at: float, level: str, source: str, text: str) -> str:
+    """A line with a klog header: `I0102 03:04:05.000000    3728 main.go:203] text`."""
+    return f"{level}{klog_time(at)} {PID:>7} {source}] {text}"
+
+
+def stamped(lines: Iterable[tuple[str, str]], source: str, start: float, step: float = 0.35) -> list[LogLine]:
+    """(level, text) pairs as klog lines, `step` seconds apart from `start` on."""
+    return [
+        (start + i * step, klog(start + i * step, level, source, text))
+        for i, (level, text) in enumerate(lines)
+    ]
+
+
+_ERRORS = ("Error ", "Failed to", "Unable to", "Could not")
+
+
+def flannel_lines(lines: list[str], start: float) -> list[LogLine]:
+    def level(text: str) -> str:
+        if text.startswith(_ERRORS):
+            return "E"
+        return "W" if text.startswith(("VNI is", "ignoring")) else "I"
+
+    return stamped([(level(text), text) for text in lines], "main.go:537", start)
+
+
+def proxy_lines(lines: list[str], start: float) -> list[LogLine]:
+    def level(text: str) -> str:
+        return (
+            "E"
+            if any(w in text for w in ("failed", "Unable", "not present", "not initialized", "Error"))
+            else "I"
+        )
+
+    return stamped([(level(text), text) for text in lines], "proxier.go:1318", start)
+
+
+def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[LogLine]:
+    """The tail of the kubelet's log: its start, and what it keeps complaining about."""
+    start = world.epoch + (machine.services["kubelet"].started if "kubelet" in machine.services else -86_000)
+    lines: list[tuple[str, str]] = [
+        ("I", f'"Kubelet version" kubeletVersion="{world.plan.version}"'),
+        ("I", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""'),
+    ]
+    if state.exit:
+        if state.exit != "exited":
+            lines.append(("E", state.exit))
+        return stamped(lines, "run.go:72", world.now - 25)
+    first = stamped(lines, "server.go:491", start)
+    complaints: list[tuple[str, str]] = []
+    name = machine.name
+    if state.waiting:
+        complaints.append(("I", state.waiting))
+    if state.api:
+        complaints.append(
+            (
+                "E",
+                f'"Error updating node status, will retry" err="error getting node \\"{name}\\": {state.api}"',
+            )
+        )
+        complaints.append(
+            ("E", '"Unable to update node status" err="update node status exceeds retry count"')
+        )
+    if state.runtime:
+        complaints.append(("E", f'"Skipping pod synchronization" err="{state.runtime}"'))
+    if state.network:
+        complaints.append(
+            ("E", f'"Container runtime network not ready" networkReady="{state.network.split(": ", 1)[-1]}"')
+        )
+    for uid, (reason, message) in world.node_memory(name).failures.items():
+        pod = next((p["metadata"] for p in world.pods_on(name) if p["metadata"]["uid"] == uid), None)
+        if pod and reason == "FailedCreatePodSandBox":
+            text = message.removeprefix("Failed to create pod sandbox: ")
+            complaints.append(
+                (
+                    "E",
+                    f'"CreatePodSandbox for pod failed" err="{text}" pod="{pod["namespace"]}/{pod["name"]}"',
+                )
+            )
+    if not complaints and state.service == "Running":
+        complaints.append(("I", f'"Fast updating node status as it just became ready" node="{name}"'))
+        return first + stamped(complaints, "kubelet_node_status.go:497", start + 30)
+    if state.service == "Running":
+        return first + stamped(complaints, "kubelet.go:2901", world.now - 20, 0.2)
+    return first
+
+
+def write_files(machine: Machine, files: dict[str, list[LogLine]]) -> None:
+    """Put log lines into files on the node."""
+    for path, lines in files.items():
+        machine.files[path] = File("\r\n".join(text for _, text in lines) + "\r\n", modified=-20.0)
+
+
+def service_events(world: World, machine: Machine) -> None:
+    """Service Control Manager records for services that stopped with an error (System log, 7031)."""
+    machine.events = [e for e in machine.events if e.provider != "Service Control Manager"]
+    at = (world.changed_at or world.now) - world.epoch
+    for name, service in machine.services.items():
+        if service.state == "Stopped" and service.exit_code and service.start_mode == "Auto":
+            text = (
+                f"The {service.display_name} service terminated with the following error: {service.exit_code}"
+            )
+            machine.events.append(
+                Event(
+                    "System",
+                    "Service Control Manager",
+                    7023,
+                    2,
+                    at,
+                    [service.display_name, f"%%{service.exit_code}", name],
+                    text,
+                )
+            )
+
+
+def overlay_works(world: World, machine: Machine, peer: str) -> bool:
+    """Whether packets from pods on `machine` reach pods on the node `peer`, and the answers come back."""
+    daemon = world.daemon(machine.name, "flanneld")
+    network = network_named(machine, str(daemon.data.get("network", "")))
+    node = world.find("v1", "Node", peer)
+    if network is None or node is None or not admits_udp(machine, 4789):
+        return False
+    route = remote_routes(network).get(node["spec"].get("podCIDR", ""))
+    if route is None or route["IsolationId"] != network["Subnets"][0]["Policies"][0]["VSID"]:
+        return False
+    linux = world.linux.get(peer)
+    if linux is not None:
+        backend = linux.flannel_conf.get("Backend", {})
+        return bool(backend.get("VNI", 1) == route["IsolationId"] and backend.get("Port", 8472) == 4789)
+    other = world.windows.get(peer)
+    return other is None or admits_udp(other, 4789)
+
+
+def workload_lines(world: World, pod: Object) -> list[LogLine]:
+    """What the practice workload on a Windows node writes: calls that it makes by name."""
+    node = pod["spec"].get("nodeName", "")
+    machine = world.windows.get(node)
+    started = world.now - 3_000
+    if machine is None or not pod["status"].get("podIP"):
+        return []
+    env = {e["name"]: e.get("value", "") for e in pod["spec"]["containers"][0].get("env", [])}
+    url = env.get("API_URL", "")
+    if not url:
+        return []
+    name = url.split("//", 1)[-1].split(":")[0].split("/")[0]
+    lines: list[LogLine] = [
+        (started, "info: Now listening on: http://[::]:80"),
+        (started + 1, "info: Application started."),
+    ]
+    control = next(iter(world.linux))
+    servers = next(
+        (
+            e.get("DNSServerList", "")
+            for e in machine.hns.endpoints
+            if e["IPAddress"] == pod["status"]["podIP"]
+        ),
+        "",
+    )
+    suffix = next(
+        (e.get("DNSSuffix", "") for e in machine.hns.endpoints if e["IPAddress"] == pod["status"]["podIP"]),
+        "",
+    )
+    asked = name if "." in name else f"{name}.{suffix.split(',')[0]}"
+    exact = asked.rstrip(".").endswith(".svc." + world.plan.domain)
+    service = asked.split(".")
+    known = exact and len(service) >= 2 and world.find("v1", "Service", service[0], service[1]) is not None
+    for i in range(6):
+        at = world.now - 300 + i * 50
+        if world.plan.dns_ip not in servers.split(",") or not overlay_works(world, machine, control):
+            lines.append(
+                (
+                    at,
+                    f"fail: GET {url}/health: Name or service not known: the DNS request for '{name}' timed out",
+                )
+            )
+        elif not known:
+            lines.append((at, f"fail: GET {url}/health: No such host is known. ({name})"))
+        else:
+            lines.append((at, f"info: GET {url}/health 200 in {3 + i % 4} ms"))
+    return lines
+
+
+def linux_flannel_lines(world: World, linux: LinuxNode) -> list[LogLine]:
+    return flannel_lines(flannel.run_linux(world, linux), world.epoch + linux.boot + 60)
+
+
+def daemon_lines(daemon: Daemon, fresh: list[str], start: float, *, proxy: bool) -> list[LogLine]:
+    return (proxy_lines if proxy else flannel_lines)(fresh, start)
