@@ -117,6 +117,7 @@ class NodeObject(Obj, frozen=True):
 class EnvVar(Obj, frozen=True):
     name: str = ""
     value: str = ""
+    value_from: dict[str, Any] | None = None
 
 
 class ContainerPort(Obj, frozen=True):
@@ -132,6 +133,9 @@ class Container(Obj, frozen=True):
     args: tuple[str, ...] = ()
     env: tuple[EnvVar, ...] = ()
     ports: tuple[ContainerPort, ...] = ()
+    liveness_probe: dict[str, Any] | None = None
+    readiness_probe: dict[str, Any] | None = None
+    startup_probe: dict[str, Any] | None = None
 
 
 class WindowsOptions(Obj, frozen=True):
