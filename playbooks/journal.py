@@ -1,0 +1,85 @@
+"""What a run of a step has done so far: one JSON line a transition, on disk before the next thing happens.
+
+A run that was killed at any point leaves its last line here; whoever goes on reads it and verifies first.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from targets.redact import redact_value
+
+
+class Mark(StrEnum):
+    """The transitions, in order. `ACTING` without `ACTED` means: nobody knows; verify."""
+
+    PLANNED = "planned"
+    ACTING = "acting"
+    ACTED = "acted"
+    DONE = "done"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    run: str
+    at: datetime
+    mark: Mark
+    step: str
+    context: str
+    server: str
+    node: str
+    who: str
+    parameters: dict[str, Any] = {}
+    before: Any = None  # what the undo needs
+    why: str = ""
+
+
+def append_line(path: Path, value: object) -> None:
+    """Append one JSON line, durable when this returns. The file is readable by its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    line = msgspec.json.encode(redact_value(msgspec.to_builtins(value))) + b"\n"
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, line)  # one write: lines of two processes do not mix
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class Journal:
+    """The journal of one user on this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "journal.jsonl"
+
+    def add(self, entry: Entry) -> None:
+        append_line(self.path, entry)
+
+    def entries(self) -> list[Entry]:
+        """All whole lines. A last line that a kill cut off is left out: it never took effect."""
+        if not self.path.exists():
+            return []
+        found: list[Entry] = []
+        for line in self.path.read_bytes().split(b"\n"):
+            try:
+                found.append(msgspec.json.decode(line, type=Entry))
+            except msgspec.DecodeError:
+                continue
+        return found
+
+    def last_run(self, step: str, node: str, server: str) -> list[Entry]:
+        """The entries of the latest run of that step on that node of that cluster."""
+        mine = [e for e in self.entries() if (e.step, e.node, e.server) == (step, node, server)]
+        return [e for e in mine if e.run == mine[-1].run] if mine else []
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

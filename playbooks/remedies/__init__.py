@@ -1,0 +1,1 @@
+"""The steps that mend single findings, each with its PowerShell beside it."""

@@ -1,0 +1,79 @@
+"""A step: a check, and the act that makes it pass.
+
+The check is the goal and the proof. The act is one PowerShell script, shown before it runs; what it returns under
+`before` is what its undo needs. Values reach the scripts as parameters, never as script text.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from checks.check import load as load_checks
+from checks.finding import Finding
+from checks.ids import CheckId
+from facts.collector.wire import script_text
+from facts.session import Session
+
+PACKAGE = "playbooks.remedies"
+Parameters = Mapping[str, Any]
+Prepare = Callable[[Session, str, Finding], Parameters]
+
+
+class NotPossible(Exception):
+    """This step cannot mend this finding, and why: one sentence."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One act with its undo. `prepare` works the parameters out, or raises NotPossible."""
+
+    check: CheckId
+    title: str
+    blast_radius: str  # what else feels it
+    script: str  # file beside the step
+    undo: str  # file beside the step; empty: there is none
+    undo_says: str  # what the undo does, or why there is none
+    prepare: Prepare
+    seconds: float = 90.0
+
+    def text(self) -> str:
+        """The exact PowerShell of the act."""
+        return script_text(self.script, PACKAGE)
+
+    def undo_text(self) -> str:
+        return script_text(self.undo, PACKAGE) if self.undo else ""
+
+
+_STEPS: dict[CheckId, Step] = {}
+
+
+def step(
+    *checks: CheckId, title: str, blast_radius: str, script: str, undo: str = "", undo_says: str, seconds: float = 90.0
+) -> Callable[[Prepare], Prepare]:
+    """Declare a step for each of `checks`; the function prepares its parameters."""
+
+    def declare(prepare: Prepare) -> Prepare:
+        for check in checks:
+            if check in _STEPS:
+                raise ValueError(f"Two steps have {check} as their goal.")
+            _STEPS[check] = Step(check, title, blast_radius, script, undo, undo_says, prepare, seconds)
+        return prepare
+
+    return declare
+
+
+@cache
+def steps() -> dict[CheckId, Step]:
+    """Every step, by the check that is its goal. A goal that is no check is an error."""
+    package = importlib.import_module(PACKAGE)
+    for module in pkgutil.iter_modules(package.__path__, f"{PACKAGE}."):
+        importlib.import_module(module.name)
+    unknown = [c for c in _STEPS if c not in load_checks()]
+    if unknown:
+        raise ValueError(f"Steps whose check does not exist: {', '.join(unknown)}.")
+    return dict(_STEPS)
