@@ -41,7 +41,7 @@ class LockLease(msgspec.Struct, rename="camel"):
 
 
 class Locking(Protocol):
-    """The part of the cluster wire that a lock needs. A conflict comes as a TargetError with `status` 409."""
+    """The part of the cluster wire that a lock needs. A conflict comes as a TargetError with `http_status` 409."""
 
     def get(self, path: str, as_type: type[T]) -> T: ...
     def create(self, path: str, body: object, as_type: type[T]) -> T: ...
@@ -88,7 +88,7 @@ def _won(node: str, write: Callable[[], LockLease]) -> LockLease:
     try:
         return write()
     except TargetError as error:
-        if getattr(error, "status", 0) == 409:
+        if getattr(error, "http_status", 0) == 409:
             raise Held(f"Somebody else took the lock of {node} at this moment.", "Look who, and try again.") from error
         raise
 
