@@ -66,7 +66,9 @@ class Graph:
         if at in path:
             raise ValueError("The links form a circle: " + " → ".join((*path[path.index(at) :], at)))
         if at not in self._depth:
-            self._depth[at] = max((1 + self._walk(k.effect, (*path, at)) for k in self.links.get(at, ())), default=0)
+            self._depth[at] = max(
+                (1 + self._walk(k.effect, (*path, at)) for k in self.links.get(at, ())), default=0
+            )
         return self._depth[at]
 
     def causes(self, effect: CheckId) -> list[CheckId]:

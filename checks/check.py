@@ -93,7 +93,9 @@ def check(
 
     def declare(judge: Judge) -> Judge:
         if id in _CHECKS:
-            raise ValueError(f"Two checks are called {id}: {_CHECKS[id].judge.__module__} and {judge.__module__}.")
+            raise ValueError(
+                f"Two checks are called {id}: {_CHECKS[id].judge.__module__} and {judge.__module__}."
+            )
         if id not in CHECK_IDS:
             raise ValueError(f"{id} is no id of the catalogue.")
         needs = needs_of(judge)

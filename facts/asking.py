@@ -86,7 +86,9 @@ def read_node_answer(fact: type[Fact], raw: RawAnswer | Failed, supply: Supply) 
     try:
         answer = msgspec.json.decode(raw.value, type=schema)
     except msgspec.DecodeError as error:
-        return Failed("malformed", f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}.")
+        return Failed(
+            "malformed", f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}."
+        )
     if read is None:
         value: Value = answer
         return value
@@ -103,17 +105,28 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
     name = QUESTIONS[fact].name
     if error.type == "kwinnow.deadline":
         why = f"The question {name} did not come back within {QUESTIONS[fact].seconds:g} s on the node."
-        return Failed("deadline", why, "Something on the node hangs; ask this question alone to see it.", "hung", "answer")
+        return Failed(
+            "deadline",
+            why,
+            "Something on the node hangs; ask this question alone to see it.",
+            "hung",
+            "answer",
+        )
     said = " ".join(part for part in (error.type, error.hresult, error.message) if part)
-    return Failed("script", f"The question {name} failed on the node: {said}", "", error.fqid.split(",")[0], "answer")
+    return Failed(
+        "script", f"The question {name} failed on the node: {said}", "", error.fqid.split(",")[0], "answer"
+    )
 
 
 def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:
     """The node facts in the order in which they can be asked: one process, and a second for those whose
     parameters come from node facts.
     """
+
     def follows(fact: type[Fact], seen: frozenset[type[Fact]] = frozenset()) -> bool:
-        function = method(fact, "parameters") if QUESTIONS[fact].origin is Origin.NODE else method(fact, "derive")
+        function = (
+            method(fact, "parameters") if QUESTIONS[fact].origin is Origin.NODE else method(fact, "derive")
+        )
         if function is None:
             return False
         for need in needs_of(function):

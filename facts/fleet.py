@@ -38,7 +38,11 @@ class Fleet:
                     return
                 self._changed.wait(0.5)
                 now = time.monotonic()
-                late = [n for n, since in self._since.values() if now - since > self._patience or cancelled.is_set()]
+                late = [
+                    n
+                    for n, since in self._since.values()
+                    if now - since > self._patience or cancelled.is_set()
+                ]
                 for node in late:
                     del self._since[node.name]
             yield from late

@@ -50,7 +50,9 @@ def _need(parameter: str, hint: Any, owner: str) -> Need:
     parts = typing.get_args(hint) if typing.get_origin(hint) in (Union, types.UnionType) else (hint,)
     facts = [p for p in parts if isinstance(p, type) and issubclass(p, Fact)]
     if len(facts) != 1:
-        raise TypeError(f"{owner}: the parameter {parameter} must be annotated with exactly one fact, not {hint}.")
+        raise TypeError(
+            f"{owner}: the parameter {parameter} must be annotated with exactly one fact, not {hint}."
+        )
     return Need(parameter, facts[0], False, Failed in parts, NotApplicable in parts)
 
 

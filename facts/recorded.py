@@ -44,7 +44,12 @@ class RecordingNodes:
         self._nodes.cancel(node)
 
     def collect(
-        self, node: NodeRef, questions: Sequence[Asked], deadline: Deadline, on_hello: OnHello, on_answer: OnAnswer
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
     ) -> Access:
         names = {q.id: _ask(q) for q in questions}
 
@@ -72,12 +77,19 @@ class RecordedNodes:
         """Nothing is under way."""
 
     def collect(
-        self, node: NodeRef, questions: Sequence[Asked], deadline: Deadline, on_hello: OnHello, on_answer: OnAnswer
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
     ) -> Access:
         found = self._recording.find(node.name, "access")
         if found is None:
             why = "The recording has nothing of this node."
-            access = Access((Attempt("recording", str(self._recording.path), "answer", "not-recorded", "", why),))
+            access = Access(
+                (Attempt("recording", str(self._recording.path), "answer", "not-recorded", "", why),)
+            )
         else:
             access = msgspec.convert(found.value, Access)
         on_hello(access)
@@ -88,7 +100,11 @@ class RecordedNodes:
     def _answer(self, node: str, question: Asked) -> RawAnswer | Failed:
         line = self._recording.find(node, _ask(question))
         if line is None:
-            return Failed("not-recorded", f"The recording does not hold {question.id} of {node}.", "Record anew to have it.")
+            return Failed(
+                "not-recorded",
+                f"The recording does not hold {question.id} of {node}.",
+                "Record anew to have it.",
+            )
         said = msgspec.convert(line.value, Said)
         if said.failed is not None:
             return said.failed
@@ -97,4 +113,6 @@ class RecordedNodes:
 
 def opened(recording: Recording, *, only: Sequence[str] = ()) -> Session:
     """A session on a recording; its "now" is the moment of the recording, so that ages are judged as they were."""
-    return Session(RecordedCluster(recording), RecordedNodes(recording), only=only, now=recording.header.recorded)
+    return Session(
+        RecordedCluster(recording), RecordedNodes(recording), only=only, now=recording.header.recorded
+    )

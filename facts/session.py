@@ -56,7 +56,9 @@ class Session:
         self._cancel = threading.Event()
         self._lock = threading.Lock()
         self._wanted: set[type[Fact]] = set()
-        self.answers.put(Now, "", Answer(Now(now or datetime.now(UTC)), "the console's clock", now or datetime.now(UTC)))
+        self.answers.put(
+            Now, "", Answer(Now(now or datetime.now(UTC)), "the console's clock", now or datetime.now(UTC))
+        )
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -181,7 +183,9 @@ class Session:
 
     def _each_node(self, nodes: list[NodeRef], facts: list[type[Fact]], watch: Watcher) -> None:
         """Ask all nodes, at most `workers` at once. A node that outlives its deadline is given up, not waited for."""
-        fleet = Fleet(nodes, self.workers, self.node_seconds + GRACE, lambda n: self._ask_node(n, facts, watch))
+        fleet = Fleet(
+            nodes, self.workers, self.node_seconds + GRACE, lambda n: self._ask_node(n, facts, watch)
+        )
         for late in fleet.run(self._cancel):
             self.nodes.cancel(late.name)
             why = f"{late.name} did not answer within {self.node_seconds + GRACE:g} s and was given up."
@@ -189,7 +193,9 @@ class Session:
                 if self.answers.find(fact, late.name) is None:
                     self.answers.put(fact, late.name, Answer(Failed("deadline", why), "", datetime.now(UTC)))
             if self.answers.find(Access, late.name) is None:
-                self._put_access(late.name, Access((Attempt("winrm", "", "connect", "deadline", "deadline", why),)))
+                self._put_access(
+                    late.name, Access((Attempt("winrm", "", "connect", "deadline", "deadline", why),))
+                )
             watch(Progress(late.name, "", 1, 1, "finished"))
 
     def _ask_node(self, node: NodeRef, facts: list[type[Fact]], watch: Watcher) -> None:
@@ -234,7 +240,7 @@ class Session:
 
 
 def outcome_of(value: Value) -> str:
-    """"known", "failed" or "not-applicable", as Progress tells it."""
+    """ "known", "failed" or "not-applicable", as Progress tells it."""
     if isinstance(value, Failed):
         return "failed"
     return "not-applicable" if isinstance(value, NotApplicable) else "known"

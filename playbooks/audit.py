@@ -46,7 +46,16 @@ class Audit:
 
 
 def audit_line(
-    *, context: str, server: str, node: str, step: str, act: str, script: str, parameters: dict[str, Any], outcome: str, why: str = ""
+    *,
+    context: str,
+    server: str,
+    node: str,
+    step: str,
+    act: str,
+    script: str,
+    parameters: dict[str, Any],
+    outcome: str,
+    why: str = "",
 ) -> AuditLine:
     digest = hashlib.sha256(script.encode()).hexdigest()
     return AuditLine(now(), who(), context, server, node, step, act, digest, parameters, outcome, why)

@@ -98,8 +98,12 @@ class StepRunner:
             outcome = self.verify(plan.step.check, plan.node)
             if outcome.kind is OutcomeKind.PASSED:
                 return self._end(run, plan, "act", Mark.DONE, "", outcome)
-            why = outcome.why or " ".join(f.message for f in outcome.findings) or "The check could not be made."
-            return self._end(run, plan, "act", Mark.FAILED, f"It was done, and the check does not pass: {why}", outcome)
+            why = (
+                outcome.why or " ".join(f.message for f in outcome.findings) or "The check could not be made."
+            )
+            return self._end(
+                run, plan, "act", Mark.FAILED, f"It was done, and the check does not pass: {why}", outcome
+            )
 
     def undo(self, step: Step, node: str) -> Ended:
         """Take the latest run of `step` on `node` back. NotPossible says why there is nothing to take back."""
@@ -111,8 +115,12 @@ class StepRunner:
         if entries and entries[-1].mark is Mark.UNDONE:
             raise NotPossible(f"The last run of {step.check} on {node} has been undone already.")
         if acted is None:
-            raise NotPossible(f"The journal {self.journal.path} has no run of {step.check} on {node} that could be undone.")
-        plan = Plan(step, node, self.session.cluster.context, server, _no_finding(step, node), acted.parameters)
+            raise NotPossible(
+                f"The journal {self.journal.path} has no run of {step.check} on {node} that could be undone."
+            )
+        plan = Plan(
+            step, node, self.session.cluster.context, server, _no_finding(step, node), acted.parameters
+        )
         with locked(self.locking, node, who()):
             self._note(acted.run, plan, Mark.UNDOING, before=acted.before)
             self.tell(f"undoing on {node}")
@@ -128,13 +136,19 @@ class StepRunner:
         got: list[RawAnswer | Failed] = []
         asked = Asked("act", script, parameters, plan.step.seconds)
         self.session.nodes.collect(
-            ref, [asked], Deadline(plan.step.seconds + 30), lambda _: None, lambda _, answer: got.append(answer)
+            ref,
+            [asked],
+            Deadline(plan.step.seconds + 30),
+            lambda _: None,
+            lambda _, answer: got.append(answer),
         )
         answer = got[0] if got else Failed("malformed", "The node did not say what became of the act.")
         if isinstance(answer, Failed):
             return answer
         if answer.error is not None:
-            return Failed("script", f"PowerShell on {plan.node} says: {answer.error.type}: {answer.error.message}")
+            return Failed(
+                "script", f"PowerShell on {plan.node} says: {answer.error.type}: {answer.error.message}"
+            )
         try:
             return msgspec.json.decode(answer.value, type=Acted)
         except msgspec.DecodeError as error:
@@ -148,17 +162,36 @@ class StepRunner:
 
     def _note(self, run: str, plan: Plan, mark: Mark, before: Any = None, why: str = "") -> None:
         entry = Entry(
-            run, now(), mark, plan.step.check, plan.context, plan.server, plan.node, who(), plan.parameters, before, why
+            run,
+            now(),
+            mark,
+            plan.step.check,
+            plan.context,
+            plan.server,
+            plan.node,
+            who(),
+            plan.parameters,
+            before,
+            why,
         )
         self.journal.add(entry)
 
-    def _end(self, run: str, plan: Plan, act: str, mark: Mark, why: str, outcome: Outcome | None = None) -> Ended:
+    def _end(
+        self, run: str, plan: Plan, act: str, mark: Mark, why: str, outcome: Outcome | None = None
+    ) -> Ended:
         self._note(run, plan, mark, why=why)
         script = plan.step.text() if act == "act" else plan.step.undo_text()
         self.audit.add(
             audit_line(
-                context=plan.context, server=plan.server, node=plan.node, step=plan.step.check, act=act,
-                script=script, parameters=plan.parameters, outcome=mark.value, why=why,
+                context=plan.context,
+                server=plan.server,
+                node=plan.node,
+                step=plan.step.check,
+                act=act,
+                script=script,
+                parameters=plan.parameters,
+                outcome=mark.value,
+                why=why,
             )
         )
         return Ended(mark, why, outcome)
@@ -168,7 +201,9 @@ def _no_finding(step: Step, node: str) -> Finding:
     """An undo follows the journal, not a finding: only the names count."""
     from checks.finding import INFO, node_object
 
-    return Finding(step.check, f"{step.check}:node/{node}", INFO, node_object(node), node, step.title, "", (), "")
+    return Finding(
+        step.check, f"{step.check}:node/{node}", INFO, node_object(node), node, step.title, "", (), ""
+    )
 
 
 __all__ = ["Acted", "Ended", "Plan", "StepRunner", "TargetError"]

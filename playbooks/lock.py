@@ -73,7 +73,9 @@ def acquire(cluster: Locking, node: str, me: str) -> LockLease:
     try:
         lease = cluster.get(path, LockLease)
     except NotFound:
-        return _won(node, lambda: cluster.create(FOLDER, LockLease(_Meta(f"kwinnow-{node}"), spec), LockLease))
+        return _won(
+            node, lambda: cluster.create(FOLDER, LockLease(_Meta(f"kwinnow-{node}"), spec), LockLease)
+        )
     if not _free(lease, me, moment):
         raise Held(
             f"{lease.spec.holder_identity} is at work on {node} since {lease.spec.acquire_time}.",
@@ -89,7 +91,9 @@ def _won(node: str, write: Callable[[], LockLease]) -> LockLease:
         return write()
     except TargetError as error:
         if getattr(error, "http_status", 0) == 409:
-            raise Held(f"Somebody else took the lock of {node} at this moment.", "Look who, and try again.") from error
+            raise Held(
+                f"Somebody else took the lock of {node} at this moment.", "Look who, and try again."
+            ) from error
         raise
 
 

@@ -53,7 +53,13 @@ _STEPS: dict[CheckId, Step] = {}
 
 
 def step(
-    *checks: CheckId, title: str, blast_radius: str, script: str, undo: str = "", undo_says: str, seconds: float = 90.0
+    *checks: CheckId,
+    title: str,
+    blast_radius: str,
+    script: str,
+    undo: str = "",
+    undo_says: str,
+    seconds: float = 90.0,
 ) -> Callable[[Prepare], Prepare]:
     """Declare a step for each of `checks`; the function prepares its parameters."""
 

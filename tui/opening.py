@@ -89,7 +89,7 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
 def unknown_nodes(session: Session) -> TargetError | None:
     """The error for names that a person typed and the cluster does not have."""
     missing = session.missing()
-    if not missing or not session.windows_nodes() and not _knows_nodes(session):
+    if not missing or (not session.windows_nodes() and not _knows_nodes(session)):
         return None
     import difflib
 

@@ -23,7 +23,8 @@ def finding_json(finding: Finding, report: Report) -> dict[str, Any]:
         "title": finding.title,
         "message": finding.message,
         "evidence": [
-            {"fact": e.fact, "source": e.source, "at": e.at.isoformat(), "excerpt": e.excerpt} for e in finding.evidence
+            {"fact": e.fact, "source": e.source, "at": e.at.isoformat(), "excerpt": e.excerpt}
+            for e in finding.evidence
         ],
         "remedy": finding.remedy,
         "explains": list(report.ranked.explains[finding.key]),

@@ -58,5 +58,7 @@ def unknown_lines(report: Report) -> Iterator[Text]:
     reasons = Counter((o.node, o.why.splitlines()[-1] if o.why else "", o.hint) for o in unsure)
     for (node, why, hint), count in reasons.most_common():
         where = f" on {node}" if node else ""
-        text = Text.assemble(("? could not tell ", "magenta"), f"{count} check{'s' * (count > 1)}{where}: {why}")
+        text = Text.assemble(
+            ("? could not tell ", "magenta"), f"{count} check{'s' * (count > 1)}{where}: {why}"
+        )
         yield text.append(f" {hint}" if hint else "")

@@ -23,7 +23,9 @@ def yaml_document(text: str, what: str) -> dict[str, Any]:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise MalformedAnswer(f"{what} is not YAML: {error}", "Compare it with a healthy cluster's.") from error
+        raise MalformedAnswer(
+            f"{what} is not YAML: {error}", "Compare it with a healthy cluster's."
+        ) from error
     if not isinstance(value, dict):
         raise MalformedAnswer(f"{what} is not a YAML mapping.", "Compare it with a healthy cluster's.")
     return value
@@ -84,7 +86,9 @@ class Rights(Fact, frozen=True):
             "spec": {"namespace": "kube-system"},
         }
         review = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, _RulesReview)
-        rules = tuple(Rule(r.verbs, r.api_groups, r.resources, r.resource_names) for r in review.status.resource_rules)
+        rules = tuple(
+            Rule(r.verbs, r.api_groups, r.resources, r.resource_names) for r in review.status.resource_rules
+        )
         return cls(rules, review.status.incomplete)
 
     def allows(self, verb: str, group: str, resource: str, name: str = "") -> bool:
@@ -94,7 +98,10 @@ class Rights(Fact, frozen=True):
             return "*" in given or wanted in given
 
         return any(
-            has(r.verbs, verb) and has(r.groups, group) and has(r.resources, resource) and (not r.names or name in r.names)
+            has(r.verbs, verb)
+            and has(r.groups, group)
+            and has(r.resources, resource)
+            and (not r.names or name in r.names)
             for r in self.rules
         )
 
@@ -156,7 +163,9 @@ class KubeProxyConfigMap(Fact, frozen=True):
     def ask(cls, cluster: ClusterTarget) -> KubeProxyConfigMap:
         data = config_map(cluster, "kube-system", "kube-proxy").data
         conf = yaml_document(data.get("config.conf", "{}"), "config.conf in ConfigMap kube-system/kube-proxy")
-        kube = yaml_document(data.get("kubeconfig.conf", "{}"), "kubeconfig.conf in ConfigMap kube-system/kube-proxy")
+        kube = yaml_document(
+            data.get("kubeconfig.conf", "{}"), "kubeconfig.conf in ConfigMap kube-system/kube-proxy"
+        )
         clusters = kube.get("clusters") or [{}]
         server = str((clusters[0].get("cluster") or {}).get("server", ""))
         return cls(server, str(conf.get("clusterCIDR", "")), str(conf.get("mode", "")))
@@ -177,7 +186,10 @@ class CoreDns(Fact, frozen=True):
     @property
     def domain(self) -> str:
         """First zone of the kubernetes plug-in."""
-        words = next((line.split() for line in self.corefile.splitlines() if line.strip().startswith("kubernetes ")), [])
+        words = next(
+            (line.split() for line in self.corefile.splitlines() if line.strip().startswith("kubernetes ")),
+            [],
+        )
         return words[1].rstrip(".") if len(words) > 1 else ""
 
 

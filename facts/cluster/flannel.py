@@ -67,10 +67,17 @@ class FlannelConfig(Fact, frozen=True):
             except PermissionDenied as error:
                 denied = denied or error
                 continue
-            return cls(namespace, net_conf(found.data.get("net-conf.json", "")), found.data.get("net-conf.json", ""), _changed(found))
+            return cls(
+                namespace,
+                net_conf(found.data.get("net-conf.json", "")),
+                found.data.get("net-conf.json", ""),
+                _changed(found),
+            )
         if denied:
             raise denied
-        return NotApplicable("The cluster has no ConfigMap kube-flannel-cfg: flannel is not installed, or not by its own manifest.")
+        return NotApplicable(
+            "The cluster has no ConfigMap kube-flannel-cfg: flannel is not installed, or not by its own manifest."
+        )
 
 
 def _changed(found: ConfigMapObject) -> datetime | None:
@@ -118,15 +125,25 @@ class FlannelDaemons(Fact, frozen=True):
         path = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}/log"
         text = ""
         state = next((s.state for s in pod.status.container_statuses if s.name == container), None)
-        previous = state is not None and state.running is None and any(s.restart_count for s in pod.status.container_statuses)
+        previous = (
+            state is not None
+            and state.running is None
+            and any(s.restart_count for s in pod.status.container_statuses)
+        )
         for ask_previous in ("true", "false") if previous else ("false",):
             try:
-                text += cluster.text(path, params={"container": container, "previous": ask_previous, "limitBytes": "262144"})
+                text += cluster.text(
+                    path, params={"container": container, "previous": ask_previous, "limitBytes": "262144"}
+                )
             except NotFound:
                 continue
         found = list(_CONFIG.finditer(text))
         last = found[-1] if found else None
-        lines = [line for line in text.splitlines() if re.match(r"[EF]\d{4} ", line) or line.startswith(("error", "ERROR"))]
+        lines = [
+            line
+            for line in text.splitlines()
+            if re.match(r"[EF]\d{4} ", line) or line.startswith(("error", "ERROR"))
+        ]
         return DaemonConfig(
             pod.metadata.name,
             pod.metadata.namespace,

@@ -100,7 +100,7 @@ class NodeObject(Obj, frozen=True):
 
     @property
     def os(self) -> str:
-        """"windows" or "linux": what the kubelet reports, else the label."""
+        """ "windows" or "linux": what the kubelet reports, else the label."""
         return self.status.node_info.operating_system or self.metadata.labels.get("kubernetes.io/os", "")
 
     def condition(self, kind: str) -> Condition | None:

@@ -35,7 +35,11 @@ class WindowsPodLogs(Fact, frozen=True):
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> WindowsPodLogs:
         windows = {n.name for n in Nodes.ask(cluster).windows}
-        pods = [p for p in cluster.list("/api/v1/pods", PodObject) if p.spec.node_name in windows and not p.spec.host_process]
+        pods = [
+            p
+            for p in cluster.list("/api/v1/pods", PodObject)
+            if p.spec.node_name in windows and not p.spec.host_process
+        ]
         ill = [p for p in pods if p.status.phase in ("Running", "Failed") and (not p.ready or _restarts(p))]
         return cls(tuple(cls._tail(cluster, p) for p in ill[:MOST]), max(0, len(ill) - MOST))
 

@@ -65,12 +65,17 @@ class ClusterNetwork(Fact, frozen=True):
         net = flannel.conf if isinstance(flannel, FlannelConfig) else None
         dns = _dns_service(services)
         cm = "ConfigMap kube-system/kubeadm-config"
-        flannel_cm = f"ConfigMap {flannel.namespace}/kube-flannel-cfg" if isinstance(flannel, FlannelConfig) else ""
+        flannel_cm = (
+            f"ConfigMap {flannel.namespace}/kube-flannel-cfg" if isinstance(flannel, FlannelConfig) else ""
+        )
         return cls(
             pod_cidr=_first(
                 Sourced(adm.pod_subnet, cm),
                 _flag(pods, "kube-controller-manager", "cluster-cidr"),
-                Sourced(proxy.cluster_cidr if isinstance(proxy, KubeProxyConfigMap) else "", "ConfigMap kube-system/kube-proxy"),
+                Sourced(
+                    proxy.cluster_cidr if isinstance(proxy, KubeProxyConfigMap) else "",
+                    "ConfigMap kube-system/kube-proxy",
+                ),
                 Sourced(net.network if net else "", flannel_cm),
             ),
             service_cidr=_first(
@@ -79,10 +84,18 @@ class ClusterNetwork(Fact, frozen=True):
             ),
             dns_address=_first(
                 dns,
-                Sourced(kubelet.cluster_dns[0] if isinstance(kubelet, KubeletConfigMap) and kubelet.cluster_dns else "", "ConfigMap kube-system/kubelet-config"),
+                Sourced(
+                    kubelet.cluster_dns[0]
+                    if isinstance(kubelet, KubeletConfigMap) and kubelet.cluster_dns
+                    else "",
+                    "ConfigMap kube-system/kubelet-config",
+                ),
             ),
             domain=_first(
-                Sourced(coredns.domain if isinstance(coredns, CoreDns) else "", "Corefile in ConfigMap kube-system/coredns"),
+                Sourced(
+                    coredns.domain if isinstance(coredns, CoreDns) else "",
+                    "Corefile in ConfigMap kube-system/coredns",
+                ),
                 Sourced(adm.dns_domain, cm),
                 Sourced("cluster.local", "the default"),
             ),
@@ -94,6 +107,9 @@ class ClusterNetwork(Fact, frozen=True):
 
 def _dns_service(services: ServiceObjects | Failed) -> Sourced:
     for service in services.items if isinstance(services, ServiceObjects) else ():
-        if service.metadata.namespace == "kube-system" and service.metadata.labels.get("k8s-app") == "kube-dns":
+        if (
+            service.metadata.namespace == "kube-system"
+            and service.metadata.labels.get("k8s-app") == "kube-dns"
+        ):
             return Sourced(service.spec.cluster_ip, f"Service kube-system/{service.metadata.name}")
     return Sourced()

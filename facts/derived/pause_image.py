@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+import re
+
 from facts.fact import Fact, Failed, NotApplicable, derived
 from facts.node.kubernetes import Kubelet
 from facts.node.runtime import Containerd, Cri, Docker
+
+# What containerd takes where its configuration names no sandbox image (internal/cri/config at its tags), newest
+# first. Below 1.6.28 the registry depends on the patch release.
+_CONTAINERD_DEFAULTS = (
+    ((2, 2, 0), "registry.k8s.io/pause:3.10.1"),
+    ((2, 0, 0), "registry.k8s.io/pause:3.10"),
+    ((1, 7, 0), "registry.k8s.io/pause:3.8"),
+    ((1, 6, 28), "registry.k8s.io/pause:3.6"),
+)
+
+# What the kubelet takes with Docker where no flag names one (pkg/kubelet/config): first minor version with it.
+_DOCKERSHIM_DEFAULTS = ((23, "3.6"), (22, "3.5"), (21, "3.4.1"), (18, "3.2"), (9, "3.1"))
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def _containerd_default(version: str) -> str:
+    have = _numbers(version)
+    return next((image for since, image in _CONTAINERD_DEFAULTS if have >= since), "")
+
+
+def _dockershim_default(kubelet_version: str) -> str:
+    have = _numbers(kubelet_version)
+    minor = have[1] if len(have) > 1 else 0
+    return next((f"k8s.gcr.io/pause:{tag}" for since, tag in _DOCKERSHIM_DEFAULTS if minor >= since), "")
 
 
 def _configured(config: dict[str, object]) -> str:
@@ -25,7 +54,7 @@ class PauseImage(Fact, frozen=True):
     """The reference in force, where it comes from, and what else names one."""
 
     reference: str
-    origin: str  # "crictl info", "config.toml", "kubelet flag", "containerd default"
+    origin: str  # "crictl info", "config.toml", "kubelet flag", "containerd default", "kubelet default", "unknown"
     kubelet_flag: str = ""
     configured: str = ""
     runtime: str = "containerd"  # or docker
@@ -44,9 +73,14 @@ class PauseImage(Fact, frozen=True):
             told = cri.sandbox_image if isinstance(cri, Cri) else ""
             reference = told or configured
             origin = "crictl info" if told else "config.toml"
+            if not reference:
+                reference, origin = _containerd_default(containerd.version), "containerd default"
             return cls(reference, origin if reference else "unknown", flag, configured)
         if isinstance(docker, Docker):
-            return cls(flag, "kubelet flag" if flag else "unknown", flag, "", "docker")
+            version = kubelet.version if isinstance(kubelet, Kubelet) else ""
+            default = _dockershim_default(version)
+            origin = "kubelet flag" if flag else "kubelet default" if default else "unknown"
+            return cls(flag or default, origin, flag, "", "docker")
         if isinstance(containerd, Failed):
             return containerd
         return NotApplicable("The node has neither containerd nor Docker.")

@@ -45,4 +45,6 @@ class ProbePlan(Fact, frozen=True):
                 targets.append(ProbeTarget("api", server.hostname, server.port or 443))
         if isinstance(pause, PauseImage) and pause.reference:
             targets.append(ProbeTarget("registry", *registry_of(pause.reference)))
-        return cls(tuple(targets)) if targets else NotApplicable("Nothing on the node names an address to try.")
+        return (
+            cls(tuple(targets)) if targets else NotApplicable("Nothing on the node names an address to try.")
+        )

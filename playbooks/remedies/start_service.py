@@ -37,5 +37,9 @@ def start(session: Session, node: str, finding: Finding) -> Parameters:
     if service is None:
         raise NotPossible(f"{node} has no service {' or '.join(names)}: it must be installed, not started.")
     # HNS and vmcompute are started on demand by design; forcing them to Auto would differ from every other node.
-    mode = "Manual" if service.name.lower() in ("hns", "vmcompute") and service.start_mode != "Auto" else "Automatic"
+    mode = (
+        "Manual"
+        if service.name.lower() in ("hns", "vmcompute") and service.start_mode != "Auto"
+        else "Automatic"
+    )
     return {"name": service.name, "start_mode": mode}

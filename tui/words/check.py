@@ -14,9 +14,15 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 @click.command("check")
 @cluster_options
 @json_option
-@click.option("--save", type=click.Path(path_type=Path, dir_okay=False), help="Also save a recording to this file.")
-@click.option("--fail-on", type=click.Choice(["warn", "error"]), default="warn", help="What exit code 1 needs.")
-@click.option("--only", "ids", multiple=True, metavar="ID", help="Only this check, or this family (cni, image.pause).")
+@click.option(
+    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Also save a recording to this file."
+)
+@click.option(
+    "--fail-on", type=click.Choice(["warn", "error"]), default="warn", help="What exit code 1 needs."
+)
+@click.option(
+    "--only", "ids", multiple=True, metavar="ID", help="Only this check, or this family (cni, image.pause)."
+)
 def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...], **given: Any) -> int:
     """Run every check on the cluster and its Windows nodes, and print what is wrong, root causes first."""
     from rich.console import Console

@@ -59,7 +59,9 @@ def show(check_id: str, as_json: bool) -> None:
         page = {"id": check.id, "severity": check.severity.word, "title": check.title, "help": check.help}
         print_json(page | {"facts": facts, "explains": effects, "explained_by": causes})
         return
-    click.echo(f"{check.id}  ({check.severity.word})\n{check.title}\n\n{check.help}\n\nFacts: {', '.join(facts)}")
+    click.echo(
+        f"{check.id}  ({check.severity.word})\n{check.title}\n\n{check.help}\n\nFacts: {', '.join(facts)}"
+    )
     if effects:
         click.echo(f"Can account for: {', '.join(effects)}")
     if causes:

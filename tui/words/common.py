@@ -28,7 +28,10 @@ def cluster_options(command: C) -> C:
     """--kubeconfig, --context, --config, --node, --open."""
     for option in reversed(
         [
-            _path("--kubeconfig", help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account."),
+            _path(
+                "--kubeconfig",
+                help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account.",
+            ),
             click.option("--context", help="Context of the kubeconfig."),
             click.option("--config", default="", help="kwinnow's own configuration (config.toml)."),
             click.option("--node", "nodes", multiple=True, help="Only this Windows node. May be repeated."),
@@ -44,7 +47,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 def options_from(given: dict[str, Any], save: Path | None = None) -> Options:
     """Options out of a command's keyword arguments."""
-    return Options(given["kubeconfig"], given["context"], given["config"], tuple(given["nodes"]), given["open"], save)
+    return Options(
+        given["kubeconfig"], given["context"], given["config"], tuple(given["nodes"]), given["open"], save
+    )
 
 
 @contextmanager
@@ -79,7 +84,9 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
             def watch(progress: Progress) -> None:
                 with lock:
                     counts[progress.node or "cluster"] = (progress.done, progress.total)
-                    text = "  ".join(f"{name} {done}/{total}" for name, (done, total) in list(counts.items())[:6])
+                    text = "  ".join(
+                        f"{name} {done}/{total}" for name, (done, total) in list(counts.items())[:6]
+                    )
                 status.update(f"asking  {text}" + (f"  … {len(counts)} in all" if len(counts) > 6 else ""))
 
             session.gather(wanted, watch)

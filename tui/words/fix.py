@@ -16,7 +16,9 @@ from tui.words.common import cluster_options, json_option, options_from, print_j
 @click.argument("check_id", metavar="ID")
 @cluster_options
 @json_option
-@click.option("--dry-run", is_flag=True, help="Show the exact script and what it would touch; change nothing.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the exact script and what it would touch; change nothing."
+)
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--undo", is_flag=True, help="Take the last run of this step on this node back.")
 def command(check_id: str, as_json: bool, dry_run: bool, yes: bool, undo: bool, **given: Any) -> int:
@@ -47,10 +49,14 @@ def command(check_id: str, as_json: bool, dry_run: bool, yes: bool, undo: bool, 
 
         locking = cast(Locking, held.session.cluster)
         folder = state_folder()
-        runner = StepRunner(held.session, locking, Journal(folder), Audit(folder), lambda s: click.echo(s, err=True))
+        runner = StepRunner(
+            held.session, locking, Journal(folder), Audit(folder), lambda s: click.echo(s, err=True)
+        )
         try:
             if undo:
-                _confirm(f"Undo {step.check} on {node} ({held.session.cluster.context})? {step.undo_says}", yes)
+                _confirm(
+                    f"Undo {step.check} on {node} ({held.session.cluster.context})? {step.undo_says}", yes
+                )
                 return _tell(runner.undo(step, node), as_json)
             plan = runner.plan(step, node)
             if not isinstance(plan, Plan):
@@ -103,7 +109,9 @@ def _nothing(outcome: Any, as_json: bool) -> int:
     if outcome.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED):
         click.echo(f"Nothing to do: {outcome.id} {outcome.kind.value}. {outcome.why}".rstrip(), err=True)
         return ExitCode.HEALTHY
-    click.echo(f"Could not tell whether there is anything to do: {outcome.why} {outcome.hint}".rstrip(), err=True)
+    click.echo(
+        f"Could not tell whether there is anything to do: {outcome.why} {outcome.hint}".rstrip(), err=True
+    )
     return ExitCode.UNKNOWN
 
 

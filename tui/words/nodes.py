@@ -38,7 +38,7 @@ def command(as_json: bool, **given: Any) -> int:
             row: dict[str, Any] = {
                 "name": node.name,
                 "os": node.os,
-                "ready": {"True": True, "False": False}.get(ready.status if ready else "", None),
+                "ready": {"True": True, "False": False}.get(ready.status if ready else ""),
                 "way": way or None,
             }
             if isinstance(access, Access) and not way:

@@ -17,6 +17,7 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 def command(node: str, as_json: bool, **given: Any) -> int:
     """Walk the links that can make NODE not ready, in order: passed, found, or could not tell."""
     from checks.chain import chain, first_cause
+
     from checks.check import load
     from checks.engine import judge
     from checks.finding import OutcomeKind, Severity
@@ -32,7 +33,12 @@ def command(node: str, as_json: bool, **given: Any) -> int:
         print_json([{"id": o.id, "outcome": o.kind.value, "why": _why(o)} for o in links])
         return of_report(report, Severity.WARN)
     cause = first_cause(report, node)
-    signs = {OutcomeKind.PASSED: "✔", OutcomeKind.FOUND: "✖", OutcomeKind.UNKNOWN: "?", OutcomeKind.BROKEN: "!"}
+    signs = {
+        OutcomeKind.PASSED: "✔",
+        OutcomeKind.FOUND: "✖",
+        OutcomeKind.UNKNOWN: "?",
+        OutcomeKind.BROKEN: "!",
+    }
     titles = {c.id: c.title for c in checks}
     for outcome in links:
         if outcome.kind is OutcomeKind.SKIPPED:
