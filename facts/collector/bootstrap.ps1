@@ -8,7 +8,8 @@ $kwLines = @(foreach ($kwLine in $input) { if ($kwLine -eq '#end') { break }; $k
 $kwLanguage = [string]$ExecutionContext.SessionState.LanguageMode
 # Mandatory labels of a high or system token; SIDs are the same in every language.
 $kwElevated = [bool](@(whoami.exe /groups) -match 'S-1-16-(12288|16384)')
-$kwNow = Get-Date (Get-Date).ToUniversalTime() -Format "yyyy-MM-ddTHH:mm:ss.fffffffZ"
+# 'o' is the one format that no culture's calendar or separators change; DateTime may be called in every mode.
+$kwNow = (Get-Date).ToUniversalTime().ToString('o')
 $kwHello = @{ language = $kwLanguage; elevated = $kwElevated; version = [string]$PSVersionTable.PSVersion; now = $kwNow }
 '~kw hello ' + (ConvertTo-Json -InputObject $kwHello -Compress)
 $kwSplit = 0..($kwLines.Count - 1) | Where-Object { $kwLines[$_] -eq '#payload' } | Select-Object -First 1
@@ -16,9 +17,16 @@ if ($kwLanguage -ne 'FullLanguage') {
     Invoke-Expression ($kwLines[0..($kwSplit - 1)] -join "`n")
     exit 0
 }
-$kwBytes = [Convert]::FromBase64String(-join $kwLines[($kwSplit + 1)..($kwLines.Count - 1)])
-$kwStream = New-Object IO.Compression.GZipStream (New-Object IO.MemoryStream (, $kwBytes)), ([IO.Compression.CompressionMode]::Decompress)
-$kwText = (New-Object IO.StreamReader $kwStream, ([Text.Encoding]::UTF8)).ReadToEnd()
-$kwPayload = ConvertFrom-Json $kwText
-. ([ScriptBlock]::Create($kwPayload.collector))
+try {
+    $kwBytes = [Convert]::FromBase64String(-join $kwLines[($kwSplit + 1)..($kwLines.Count - 1)])
+    $kwStream = New-Object IO.Compression.GZipStream (New-Object IO.MemoryStream (, $kwBytes)), ([IO.Compression.CompressionMode]::Decompress)
+    $kwText = (New-Object IO.StreamReader $kwStream, ([Text.Encoding]::UTF8)).ReadToEnd()
+    $kwPayload = ConvertFrom-Json $kwText
+    . ([ScriptBlock]::Create($kwPayload.collector))
+} catch {
+    # Said on standard output, where the reader keeps what is not an answer and shows it.
+    [Console]::Out.WriteLine([string]$_)
+    [Environment]::Exit(1)
+}
+# A question that hangs must not keep the process, nor standard input that nobody closes.
 [Environment]::Exit(0)

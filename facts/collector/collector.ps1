@@ -1,11 +1,12 @@
 # Runs every question in a runspace of its own, at most four at a time, each with its own deadline, and writes each
 # answer as soon as it is there. Dot-sourced by the bootstrap; $kwPayload holds the questions.
+# Only this thread writes, so the lines of one answer stand together.
 # Helpers for the scripts. They are copied into every runspace, like all functions of this session.
 function Format-Utc($date) {
     if ($null -eq $date) { return $null }
     ([DateTime]$date).ToUniversalTime().ToString('o')
 }
-# Reads a file that its writer holds open. $null where it does not exist.
+# Reads a file that its writer holds open, without standing in the way of its rotation. $null where there is none.
 function Read-Bytes([string]$path, [int]$last = 0) {
     if (-not (Test-Path -LiteralPath $path -PathType Leaf)) { return $null }
     $file = [IO.File]::Open((Get-Item -LiteralPath $path -Force).FullName, 'Open', 'Read', 'ReadWrite, Delete')
@@ -16,34 +17,97 @@ function Read-Bytes([string]$path, [int]$last = 0) {
         , $memory.ToArray()
     } finally { $file.Dispose() }
 }
-# A file as text, byte order mark honoured, UTF-8 assumed. $null where it does not exist.
+# Bytes as text, byte order mark honoured, UTF-8 assumed.
+function Format-Text($bytes) {
+    (New-Object IO.StreamReader (New-Object IO.MemoryStream (, $bytes)), ([Text.Encoding]::UTF8), $true).ReadToEnd()
+}
+# A file as text. $null where it does not exist.
 function Read-Text([string]$path, [int]$last = 0) {
     $bytes = Read-Bytes $path $last
     if ($null -eq $bytes) { return $null }
-    (New-Object IO.StreamReader (New-Object IO.MemoryStream (, $bytes)), ([Text.Encoding]::UTF8), $true).ReadToEnd()
+    Format-Text $bytes
+}
+function Read-Bom($bytes) {
+    if ($bytes.Length -ge 3 -and $bytes[0] -eq 0xEF -and $bytes[1] -eq 0xBB -and $bytes[2] -eq 0xBF) { return 'utf-8' }
+    if ($bytes.Length -ge 2 -and (($bytes[0] -eq 0xFF -and $bytes[1] -eq 0xFE) -or ($bytes[0] -eq 0xFE -and $bytes[1] -eq 0xFF))) { return 'utf-16' }
+    ''
 }
 # A registry key as a table of its values; $null where the key does not exist.
 function Read-Registry([string]$path) {
     if (-not (Test-Path -LiteralPath $path)) { return $null }
     $table = @{}
     $key = Get-ItemProperty -LiteralPath $path
-    foreach ($p in $key.PSObject.Properties) { if ($p.Name -notlike 'PS*') { $table[$p.Name] = $p.Value } }
+    foreach ($p in $key.PSObject.Properties) {
+        if ('PSPath', 'PSParentPath', 'PSChildName', 'PSDrive', 'PSProvider' -notcontains $p.Name) { $table[$p.Name] = $p.Value }
+    }
     $table
 }
-# Runs a program and gives its standard output as text. Errors of the program are not errors of the question.
-function Read-Native([string]$program, [string[]]$arguments) {
+# Runs a program: what it prints, what it complains of, its exit code. Its failure is not the question's failure.
+function Read-Program([string]$program, [string[]]$arguments) {
     $ErrorActionPreference = 'Continue'
-    $output = & $program @arguments 2>$null
-    [string]::Join("`n", @($output | ForEach-Object { [string]$_ }))
+    $global:LASTEXITCODE = 0
+    $said = @(& $program @arguments 2>&1)
+    $out = @($said | Where-Object { $_ -isnot [Management.Automation.ErrorRecord] } | ForEach-Object { [string]$_ })
+    $err = @($said | Where-Object { $_ -is [Management.Automation.ErrorRecord] } | ForEach-Object { [string]$_.Exception.Message })
+    @{ out = [string]::Join("`n", $out); err = [string]::Join("`n", $err); code = [int]$LASTEXITCODE }
 }
+function Read-Native([string]$program, [string[]]$arguments) { (Read-Program $program $arguments).out }
 function Find-Program([string]$name, [string[]]$candidates) {
     foreach ($path in $candidates) { if ($path -and (Test-Path -LiteralPath $path -PathType Leaf)) { return $path } }
     $found = Get-Command -Name $name -CommandType Application -ErrorAction SilentlyContinue | Select-Object -First 1
     if ($found) { return [string]$found.Source }
     $null
 }
+# The program of a service's command line, quoted or not.
+function Get-ProgramPath([string]$line) {
+    if ($line -match '^\s*"([^"]+)"') { return $Matches[1] }
+    if ($line -match '^\s*(.+?\.exe)(\s|$)') { return $Matches[1] }
+    if ($line -match '^\s*(\S+)') { return $Matches[1] }
+    ''
+}
+# Host processes of one program. Those of ordinary containers live in sessions of their own; 0 is the host's.
+function Get-HostProcess([string]$name) {
+    @(Get-CimInstance -ClassName Win32_Process -Filter "Name='$name'" | Where-Object { $_.SessionId -eq 0 })
+}
+# Nothing secret leaves the node: keys, tokens, passwords and credentials in addresses become <hidden>.
+function Hide-Secrets([string]$text) {
+    $word = '(?i)((?<![a-z0-9])(?:[\w-]*(?:password|passwd|token|secret|key-data|api[_-]?key|access[_-]?key)|auth|username)["'']?\s*[:=]\s*'
+    $text = $text -replace '(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)', '<hidden>'
+    $text = $text -replace '(://)[^/\s:@"'']+:[^/\s@"'']+@', '$1<hidden>@'
+    $text = $text -replace '(?i)(bearer\s+)[^\s"'']{8,}', '$1<hidden>'
+    $text = $text -replace 'eyJ[\w-]{10,}\.[\w-]+\.[\w-]*', '<hidden>'
+    $text = $text -creplace '(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])', '<hidden>'
+    $text = $text -replace ($word + '")[^"\r\n]*"'), '$1<hidden>"'
+    $text = $text -replace ($word + "')[^'\r\n]*'"), '$1<hidden>'''
+    $text = $text -replace ($word + ')(?!(?:true|false|null|\d+)\b)[^\s,;}"''<][^\s,;}"'']*'), '$1<hidden>'
+    $text -replace '(?i)(--[\w-]*(?:password|token|secret)\s+)[^\s-]\S*', '$1<hidden>'
+}
+function Hide-Variable([string]$name, [string]$value) {
+    if ($name -match 'PASS|TOKEN|SECRET|KEY') { return '<hidden>' }
+    Hide-Secrets $value
+}
+# What nssm keeps of a service; $null where nssm does not run it.
+function Read-Nssm([string]$service) {
+    $key = Read-Registry "HKLM:\SYSTEM\CurrentControlSet\Services\$service\Parameters"
+    if ($null -eq $key -or -not $key.Application) { return $null }
+    $lines = @($key.AppEnvironmentExtra) + @($key.AppEnvironment) | Where-Object { $_ }
+    $variables = @($lines | ForEach-Object { $name, $value = ([string]$_).Split('=', 2); "$name=" + (Hide-Variable $name $value) })
+    @{ application = [string]$key.Application; parameters = (Hide-Secrets ([string]$key.AppParameters)); directory = [string]$key.AppDirectory; environment = $variables; stdout = [string]$key.AppStdout; stderr = [string]$key.AppStderr }
+}
+# The first certificate in PEM text: no key is looked at. $null where there is none.
+function Read-Certificate([string]$pem) {
+    if ($pem -notmatch '(?s)-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----') { return $null }
+    $der = [Convert]::FromBase64String(($Matches[1] -replace '\s', ''))
+    $one = New-Object Security.Cryptography.X509Certificates.X509Certificate2 (, $der)
+    @{ subject = [string]$one.Subject; not_before = (Format-Utc $one.NotBefore); not_after = (Format-Utc $one.NotAfter); sha256 = (Get-Sha256 $der) }
+}
+function Get-Sha256($bytes) {
+    [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash([byte[]]$bytes)).Replace('-', '').ToLowerInvariant()
+}
+try { [Console]::OutputEncoding = New-Object Text.UTF8Encoding $false } catch { [void]$_ }
+# 5.1 writes wrapped lists as {"value":..,"Count":..}; without this member they are lists.
+Remove-TypeData -TypeName System.Array -ErrorAction SilentlyContinue
 $kwWriter = [Console]::Out
-$kwLock = New-Object Object
 $kwCount = 0
 function Write-Answer([string]$id, $answer) {
     $json = ConvertTo-Json -InputObject $answer -Depth 12 -Compress
@@ -53,13 +117,20 @@ function Write-Answer([string]$id, $answer) {
     $zip.Write($bytes, 0, $bytes.Length)
     $zip.Dispose()
     $packed = $memory.ToArray()
-    $hash = [BitConverter]::ToString([Security.Cryptography.SHA256]::Create().ComputeHash($packed)).Replace('-', '').ToLowerInvariant()
     $text = [Convert]::ToBase64String($packed)
     for ($at = 0; $at -lt $text.Length; $at += 4000) {
         $kwWriter.Write("~kw data $id " + $text.Substring($at, [Math]::Min(4000, $text.Length - $at)) + "`n")
     }
-    $kwWriter.Write("~kw end $id $($packed.Length) $hash`n")
+    $kwWriter.Write("~kw end $id $($packed.Length) $(Get-Sha256 $packed)`n")
     $kwWriter.Flush()
+}
+function Write-Failure([string]$id, [int]$ms, $caught) {
+    $e = $caught.Exception
+    while ($e.InnerException -and $e -isnot [Management.Automation.RuntimeException]) { $e = $e.InnerException }
+    $record = if ($e.ErrorRecord) { $e.ErrorRecord } else { $caught }
+    $deep = if ($record.Exception) { $record.Exception } else { $e }
+    $said = Hide-Secrets ([string]$deep.Message)
+    Write-Answer $id @{ at = (Format-Utc (Get-Date)); ms = $ms; error = @{ type = $deep.GetType().FullName; hresult = '0x{0:X8}' -f $deep.HResult; fqid = [string]$record.FullyQualifiedErrorId; message = $said } }
 }
 $kwState = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
 foreach ($f in @(Get-ChildItem -Path Function:)) {
@@ -70,6 +141,7 @@ param($kwScript, $p)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 Set-StrictMode -Off
+Remove-TypeData -TypeName System.Array -ErrorAction SilentlyContinue
 . ([ScriptBlock]::Create($kwScript))
 '@
 function Start-Question($question) {
@@ -80,35 +152,33 @@ function Start-Question($question) {
     [void]$shell.AddScript($kwFrame).AddArgument($question.script).AddArgument($question.parameters)
     @{ question = $question; shell = $shell; clock = [Diagnostics.Stopwatch]::StartNew(); handle = $shell.BeginInvoke() }
 }
-function Stop-Question($running) {
+function Complete-Question($running) {
     $ms = [int]$running.clock.ElapsedMilliseconds
-    $at = [DateTime]::UtcNow.ToString('o')
-    $answer = @{ at = $at; ms = $ms }
     try {
         $value = $running.shell.EndInvoke($running.handle)
-        $answer.value = if ($value.Count -gt 0) { $value[$value.Count - 1] } else { $null }
-    } catch {
-        $e = $_.Exception
-        while ($e.InnerException -and $e -isnot [Management.Automation.RuntimeException]) { $e = $e.InnerException }
-        $record = if ($e.ErrorRecord) { $e.ErrorRecord } else { $_ }
-        $deep = if ($record.Exception) { $record.Exception } else { $e }
-        $answer.error = @{ type = $deep.GetType().FullName; hresult = '0x{0:X8}' -f $deep.HResult; fqid = [string]$record.FullyQualifiedErrorId; message = [string]$deep.Message }
-    }
-    Write-Answer $running.question.id $answer
+        $answer = @{ at = (Format-Utc (Get-Date)); ms = $ms; value = $null }
+        if ($value.Count -gt 0) { $answer.value = $value[$value.Count - 1] }
+        Write-Answer $running.question.id $answer
+    } catch { Write-Failure $running.question.id $ms $_ }
 }
-$kwWaiting = New-Object Collections.Queue (, @($kwPayload.questions))
+$kwWaiting = New-Object Collections.Queue
+foreach ($q in @($kwPayload.questions)) { if ($q) { $kwWaiting.Enqueue($q) } }
 $kwRunning = New-Object Collections.ArrayList
 while ($kwWaiting.Count -gt 0 -or $kwRunning.Count -gt 0) {
-    while ($kwWaiting.Count -gt 0 -and $kwRunning.Count -lt 4) { [void]$kwRunning.Add((Start-Question $kwWaiting.Dequeue())) }
+    while ($kwWaiting.Count -gt 0 -and $kwRunning.Count -lt 4) {
+        $q = $kwWaiting.Dequeue()
+        try { [void]$kwRunning.Add((Start-Question $q)) } catch { Write-Failure $q.id 0 $_; $kwCount++ }
+    }
+    if ($kwRunning.Count -eq 0) { continue }
     $handles = @($kwRunning | ForEach-Object { $_.handle.AsyncWaitHandle })
     [void][Threading.WaitHandle]::WaitAny($handles, 100)
     foreach ($r in @($kwRunning)) {
         if ($r.handle.IsCompleted) {
-            $kwRunning.Remove($r); Stop-Question $r; $kwCount++
+            $kwRunning.Remove($r); Complete-Question $r; $kwCount++
         } elseif ($r.clock.Elapsed.TotalSeconds -gt $r.question.seconds) {
             # Left behind: Stop() would wait for the native call that hangs. Exit ends it.
             $kwRunning.Remove($r); $kwCount++
-            Write-Answer $r.question.id @{ at = [DateTime]::UtcNow.ToString('o'); ms = [int]$r.clock.ElapsedMilliseconds; error = @{ type = 'kwinnow.deadline'; hresult = ''; fqid = ''; message = '' } }
+            Write-Answer $r.question.id @{ at = (Format-Utc (Get-Date)); ms = [int]$r.clock.ElapsedMilliseconds; error = @{ type = 'kwinnow.deadline'; hresult = ''; fqid = ''; message = '' } }
         }
     }
 }

@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from facts.access import Access, Attempt, Hello
-from facts.collector.wire import Answered, Asked, Damaged, Done, HelloLine, RawAnswer, Reader, command, standard_input
+from facts.collector.wire import (
+    Answered,
+    Asked,
+    Damaged,
+    Done,
+    HelloLine,
+    RawAnswer,
+    Reader,
+    command,
+    standard_input,
+)
 from facts.fact import Failed
 from targets.deadline import Deadline
 from targets.errors import TargetError
@@ -22,7 +32,12 @@ class NodeSource(Protocol):
     """Answers questions about nodes. `collect` never raises a TargetError: Access tells."""
 
     def collect(
-        self, node: NodeRef, questions: Sequence[Asked], deadline: Deadline, on_hello: OnHello, on_answer: OnAnswer
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
     ) -> Access:
         """Ask; hand every answer to `on_answer` as it comes; return how the node was reached."""
         ...
@@ -45,7 +60,12 @@ class LiveNodes:
             way.cancel()
 
     def collect(
-        self, node: NodeRef, questions: Sequence[Asked], deadline: Deadline, on_hello: OnHello, on_answer: OnAnswer
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
     ) -> Access:
         name, address = "winrm", node.address("InternalIP") or node.name
         open_questions = {q.id for q in questions}
@@ -60,7 +80,9 @@ class LiveNodes:
                 for heard in reader.feed(chunk):
                     match heard:
                         case HelloLine():
-                            access = Access((Attempt(name, address),), _hello(heard, time.monotonic() - started))
+                            access = Access(
+                                (Attempt(name, address),), _hello(heard, time.monotonic() - started)
+                            )
                             on_hello(access)
                         case Answered(identity, answer) if identity in open_questions:
                             open_questions.discard(identity)
@@ -68,7 +90,9 @@ class LiveNodes:
                         case Damaged(identity, why):
                             if identity in open_questions:
                                 open_questions.discard(identity)
-                                on_answer(identity, Failed("malformed", why, "Ask again; nothing can be concluded."))
+                                on_answer(
+                                    identity, Failed("malformed", why, "Ask again; nothing can be concluded.")
+                                )
                         case Done() | Answered():
                             pass
                 if reader.finished:
@@ -81,8 +105,17 @@ class LiveNodes:
         for identity in sorted(open_questions):
             on_answer(identity, failed)
         if access.way and not reader.finished:
-            access = Access((Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),), access.hello)
-        return access if access.attempts else Access((Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),))
+            access = Access(
+                (Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),),
+                access.hello,
+            )
+        return (
+            access
+            if access.attempts
+            else Access(
+                (Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),)
+            )
+        )
 
 
 def _hello(line: HelloLine, round_trip: float) -> Hello:
@@ -101,8 +134,17 @@ def _why_open(access: Access, reader: Reader) -> Failed:
         return Failed(a.kind, a.why, a.hint, a.code, a.stage)
     if access.constrained:
         return Failed(
-            "constrained", "PowerShell on this node runs in Constrained Language Mode; this needs full language.",
-            "Allow the collector's scripts by their SHA-256 in the node's WDAC or AppLocker policy.", "clm", "answer",
+            "constrained",
+            "PowerShell on this node runs in Constrained Language Mode; this needs full language.",
+            "Allow the collector's scripts by their SHA-256 in the node's WDAC or AppLocker policy.",
+            "clm",
+            "answer",
         )
     said = f" It said: {reader.noise[0]}" if reader.noise else ""
-    return Failed("malformed", f"The node's answer ended early.{said}", "Ask again; nothing can be concluded.", "truncated", "answer")
+    return Failed(
+        "malformed",
+        f"The node's answer ended early.{said}",
+        "Ask again; nothing can be concluded.",
+        "truncated",
+        "answer",
+    )

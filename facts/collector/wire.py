@@ -82,18 +82,21 @@ Heard = HelloLine | Answered | Damaged | Done
 def script_text(name: str, package: str = "facts.node.scripts") -> str:
     """A `.ps1` of the product, as it is sent: without comment lines and blank lines."""
     text = resources.files(package).joinpath(name).read_text("ascii")
-    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "\n".join(
+        line.rstrip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    )
 
 
 def command() -> str:
     """The command line that starts the collector."""
     bootstrap = script_text("bootstrap.ps1", "facts.collector")
     if len(bootstrap) > COMMAND_LIMIT:
-        raise ValueError(f"bootstrap.ps1 has {len(bootstrap)} characters; {COMMAND_LIMIT} fit a command line.")
+        raise ValueError(
+            f"bootstrap.ps1 has {len(bootstrap)} characters; {COMMAND_LIMIT} fit a command line."
+        )
     encoded = base64.b64encode(bootstrap.encode("utf-16-le")).decode("ascii")
     return (
-        "powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass "
-        f"-EncodedCommand {encoded}"
+        f"powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass -EncodedCommand {encoded}"
     )
 
 
@@ -125,7 +128,9 @@ class Reader:
         """What the chunk completes. MalformedAnswer if the node sends more than any answer may have."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > 1 << 20:
-            raise MalformedAnswer("The node's answer has a line of more than 1 MiB; the collector writes none.")
+            raise MalformedAnswer(
+                "The node's answer has a line of more than 1 MiB; the collector writes none."
+            )
         for line in lines:
             heard = self._line(line.decode("ascii", "replace").strip())
             if heard is not None:
@@ -159,7 +164,9 @@ class Reader:
         packed = base64.b64decode("".join(self._parts.pop(identity, [])))
         length, _, digest = value.partition(" ")
         if len(packed) != int(length) or hashlib.sha256(packed).hexdigest() != digest:
-            return Damaged(identity, f"The answer is not what the node sent: {len(packed)} of {length} bytes came.")
+            return Damaged(
+                identity, f"The answer is not what the node sent: {len(packed)} of {length} bytes came."
+            )
         unpacker = zlib.decompressobj(wbits=31)
         try:
             text = unpacker.decompress(packed, LARGEST_ANSWER)

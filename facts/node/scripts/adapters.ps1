@@ -1,0 +1,20 @@
+$category = @{}
+foreach ($c in Get-NetConnectionProfile -ErrorAction SilentlyContinue) { $category[[int]$c.InterfaceIndex] = [string]$c.NetworkCategory }
+$ip = @{}
+foreach ($i in Get-NetIPInterface -AddressFamily IPv4) { $ip[[int]$i.ifIndex] = $i }
+$addresses = @{}
+foreach ($a in Get-NetIPAddress -AddressFamily IPv4) {
+    $index = [int]$a.InterfaceIndex
+    $addresses[$index] = @($addresses[$index] | Where-Object { $_ }) + @(@{ address = [string]$a.IPAddress; prefix_length = [int]$a.PrefixLength; origin = [string]$a.PrefixOrigin })
+}
+$list = foreach ($a in Get-NetAdapter -IncludeHidden) {
+    $index = [int]$a.ifIndex
+    $mtu = [int]$a.MtuSize
+    if ($ip[$index] -and $ip[$index].NlMtu) { $mtu = [int]$ip[$index].NlMtu }
+    @{
+        name = [string]$a.Name; description = [string]$a.InterfaceDescription; index = $index; status = [string]$a.Status; mac = [string]$a.MacAddress; mtu = $mtu
+        virtual = [bool]$a.Virtual; hidden = [bool]$a.Hidden; forwarding = ($ip[$index] -and [string]$ip[$index].Forwarding -eq 'Enabled'); category = [string]$category[$index]
+        addresses = @($addresses[$index] | Where-Object { $_ })
+    }
+}
+@{ adapters = @($list | Where-Object { $_ }) }

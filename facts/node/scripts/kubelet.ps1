@@ -1,0 +1,37 @@
+# Where the kubelet's arguments are written, most certain first; they are told apart and parsed elsewhere.
+$process = Get-HostProcess 'kubelet.exe' | Select-Object -First 1
+$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'" | Select-Object -First 1
+$nssm = Read-Nssm 'kubelet'
+$line = ''
+$path = ''
+if ($process) { $line = [string]$process.CommandLine; $path = [string]$process.ExecutablePath }
+if ($service) { $path = [string]$service.PathName }
+$scripts = @()
+if ($nssm -and $nssm.parameters -match '([A-Za-z]:\\[^"'']+?\.ps1)') { $scripts += $Matches[1] }
+$scripts += 'C:\k\StartKubelet.ps1', 'C:\k\start-kubelet.ps1'
+$text = ''
+$script = ''
+foreach ($one in $scripts) {
+    $read = Read-Text $one
+    if ($null -ne $read) { $text = Hide-Secrets $read; $script = $one; break }
+}
+$variables = Read-Text 'C:\var\lib\kubelet\kubeadm-flags.env'
+$config = 'C:\var\lib\kubelet\config.yaml'
+foreach ($source in $line, $path, $nssm.parameters, $variables, $text) {
+    if ([string]$source -match '--config[= ]+["'']?([^"''\s]+)') { $config = $Matches[1] -replace '/', '\'; break }
+}
+if ($config -like '\*' -and $config -notlike '\\*') { $config = "C:$config" }
+$content = Read-Text $config
+$program = ''
+if ($process -and $process.ExecutablePath) { $program = [string]$process.ExecutablePath }
+elseif ($service -and (Get-ProgramPath $service.PathName) -like '*kubelet.exe') { $program = Get-ProgramPath $service.PathName }
+elseif ($nssm -and $nssm.application -like '*kubelet.exe') { $program = $nssm.application }
+if (-not $program -or -not (Test-Path -LiteralPath $program -PathType Leaf)) { $program = [string](Find-Program 'kubelet.exe' @('C:\k\kubelet.exe', 'C:\Program Files\Kubernetes\kubelet.exe', 'C:\usr\local\bin\kubelet.exe', 'C:\bin\kubelet.exe')) }
+$version = ''
+if ($program) { $version = Read-Native $program '--version' }
+$servicePath = ''
+if ($service) { $servicePath = Hide-Secrets ([string]$service.PathName) }
+@{
+    program = $program; version = $version; process = (Hide-Secrets $line); service = $servicePath; nssm = $nssm; script = $script; script_text = $text
+    flags_env = (Hide-Secrets ([string]$variables)); config_path = $config; config_exists = ($null -ne $content); config = (Hide-Secrets ([string]$content))
+}
