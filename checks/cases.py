@@ -42,10 +42,11 @@ class Draft:
     def _forget_derived(self, fact: type[Fact]) -> None:
         """What follows from a changed fact is worked out anew."""
         for other, question in QUESTIONS.items():
-            if question.origin is Origin.DERIVED and other is not fact:
-                if any(n.fact is fact for n in needs_of_fact(other)):
-                    self.session.answers.forget(other)
-                    self._forget_derived(other)
+            if question.origin is not Origin.DERIVED or other is fact:
+                continue
+            if any(n.fact is fact for n in needs_of_fact(other)):
+                self.session.answers.forget(other)
+                self._forget_derived(other)
 
 
 Change = Callable[[Draft], None]

@@ -133,9 +133,9 @@ def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:
             origin = QUESTIONS[need.fact].origin
             if origin is Origin.NODE:
                 return True
-            if origin is Origin.DERIVED and per_node(need.fact) and need.fact not in seen:
-                if follows(need.fact, seen | {need.fact}):
-                    return True
+            deeper = origin is Origin.DERIVED and per_node(need.fact) and need.fact not in seen
+            if deeper and follows(need.fact, seen | {need.fact}):
+                return True
         return False
 
     first = [f for f in facts if not follows(f)]

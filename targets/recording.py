@@ -9,9 +9,10 @@ from __future__ import annotations
 import gzip
 import threading
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -31,7 +32,14 @@ T = TypeVar("T")
 FORMAT = 1
 _KINDS: dict[str, type[TargetError]] = {
     kind.kind: kind
-    for kind in (Unreachable, PermissionDenied, CredentialsExpired, DeadlineExceeded, MalformedAnswer, NotFound)
+    for kind in (
+        Unreachable,
+        PermissionDenied,
+        CredentialsExpired,
+        DeadlineExceeded,
+        MalformedAnswer,
+        NotFound,
+    )
 }
 
 
@@ -77,9 +85,11 @@ class Recorder:
         try:
             # Findings name a cluster's weak points: the file is for its owner alone.
             path.touch(mode=0o600, exist_ok=True)
-            self._file: IO[bytes] = gzip.open(path, "wb")
+            self._file = gzip.open(path, "wb")
         except OSError as error:
-            raise TargetError(f"The recording {path} cannot be written: {error.strerror}.", "Name another file.") from error
+            raise TargetError(
+                f"The recording {path} cannot be written: {error.strerror}.", "Name another file."
+            ) from error
         self._put(Header(FORMAT, datetime.now(UTC), context, server))
 
     def _put(self, line: object) -> None:
@@ -113,7 +123,7 @@ class RecordingCluster:
     def create(self, path: str, body: object, as_type: type[T]) -> T:
         return self._kept("create", path, None, lambda: self._cluster.create(path, body, as_type))
 
-    def _kept(self, method: str, path: str, params: dict[str, str] | None, ask: Any) -> Any:
+    def _kept(self, method: str, path: str, params: dict[str, str] | None, ask: Callable[[], T]) -> T:
         key = cluster_key(method, path, params)
         try:
             value = ask()
@@ -125,7 +135,9 @@ class RecordingCluster:
 
 
 def saved(error: TargetError) -> SavedError:
-    return SavedError(error.kind, error.what, error.hint, getattr(error, "verb", ""), getattr(error, "resource", ""))
+    return SavedError(
+        error.kind, error.what, error.hint, getattr(error, "verb", ""), getattr(error, "resource", "")
+    )
 
 
 def raised(error: SavedError) -> TargetError:
@@ -149,13 +161,19 @@ class Recording:
         except (EOFError, zlib.error):
             self.cut_off = True  # written by a process that was killed: what is whole still counts
         except gzip.BadGzipFile as error:
-            raise MalformedAnswer(f"{path} is not a recording of kwinnow.", "Make one with kwinnow check --save.") from error
+            raise MalformedAnswer(
+                f"{path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
+            ) from error
         except OSError as error:
-            raise TargetError(f"The recording {path} cannot be read: {error.strerror or error}.", "Check its name.") from error
+            raise TargetError(
+                f"The recording {path} cannot be read: {error.strerror or error}.", "Check its name."
+            ) from error
         self.header, self.lines = self._decode(raw)
 
     def _decode(self, raw: list[bytes]) -> tuple[Header, list[Line]]:
-        bad = MalformedAnswer(f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save.")
+        bad = MalformedAnswer(
+            f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
+        )
         try:
             header = msgspec.json.decode(raw[0], type=Header)
         except (IndexError, msgspec.DecodeError) as error:
@@ -171,7 +189,9 @@ class Recording:
                 if number == len(raw):
                     self.cut_off = True
                     break
-                raise MalformedAnswer(f"{self.path}, line {number}: {error}.", "The recording is damaged.") from error
+                raise MalformedAnswer(
+                    f"{self.path}, line {number}: {error}.", "The recording is damaged."
+                ) from error
         return header, lines
 
     def find(self, node: str, ask: str) -> Line | None:

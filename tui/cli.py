@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -87,11 +88,11 @@ def shadowed() -> str:
 
     Our packages are imported flat, which an application with an environment of its own may do.
     """
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    here = Path(__file__).resolve().parents[1]
     for name in OURS:
         found = importlib.util.find_spec(name)
         origin = found.origin if found is not None else None
-        if origin and os.path.dirname(os.path.dirname(os.path.abspath(origin))) != here:
+        if origin and Path(origin).resolve().parents[1] != here:
             return (
                 f"The package {name} comes from {origin} and not from kwinnow ({here}). "
                 "Install kwinnow in an environment of its own: pipx install kwinnow."
@@ -107,7 +108,7 @@ def main() -> NoReturn:
     if trouble:
         click.echo(f"kwinnow: {trouble}", err=True)
         sys.exit(ExitCode.USAGE)
-    name = "kubectl kwinnow" if os.path.basename(sys.argv[0]).startswith("kubectl-") else "kwinnow"
+    name = "kubectl kwinnow" if Path(sys.argv[0]).name.startswith("kubectl-") else "kwinnow"
     try:
         code = main_group.main(prog_name=name, standalone_mode=False)
     except click.exceptions.Abort:

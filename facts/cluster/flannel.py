@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
 from facts.cluster.control_plane import config_map
 from facts.cluster.objects import ConfigMapObject, PodObject
 from facts.fact import Fact, NotApplicable, asked_of_cluster
-from facts.node.cni import NetConf
+from facts.netconf import NetConf as NetConf
+from facts.netconf import net_conf as net_conf
 from targets.errors import NotFound, PermissionDenied
 from targets.target import ClusterTarget
 
 PLACES = (("kube-flannel", "kube-flannel-cfg"), ("kube-system", "kube-flannel-cfg"))
-
-
-def net_conf(text: str) -> NetConf:
-    """flannel's net-conf.json as data; `error` says why it cannot be read."""
-    try:
-        document: Any = msgspec.json.decode(text.lstrip("\ufeff"))
-    except msgspec.DecodeError as error:
-        return NetConf(error=str(error))
-    if not isinstance(document, dict):
-        return NetConf(error="not a JSON object")
-    backend = document.get("Backend")
-    backend = backend if isinstance(backend, dict) else {}
-
-    def number(key: str) -> int | None:
-        value = backend.get(key)
-        return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-    return NetConf(
-        network=str(document.get("Network", "")),
-        backend=str(backend.get("Type", "")),
-        vni=number("VNI"),
-        port=number("Port"),
-        name=str(backend.get("Name", "")),
-        direct_routing=backend.get("DirectRouting") is True,
-        gbp=backend.get("GBP") is True,
-        mac_prefix=str(backend.get("MacPrefix", "")),
-    )
 
 
 @asked_of_cluster

@@ -54,20 +54,6 @@ class CniFiles(Fact, frozen=True):
     directories: tuple[str, ...] = ()  # those looked at that exist
 
 
-class NetConf(msgspec.Struct, frozen=True):
-    """flannel's net-conf.json. `vni` and `port` are None where the file does not set them."""
-
-    network: str = ""
-    backend: str = ""
-    vni: int | None = None
-    port: int | None = None
-    name: str = ""
-    direct_routing: bool = False
-    gbp: bool = False
-    mac_prefix: str = ""
-    error: str = ""
-
-
 class NetConfFile(msgspec.Struct, frozen=True):
     path: str
     conf: NetConf

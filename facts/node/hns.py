@@ -9,7 +9,15 @@ import msgspec
 
 from facts.fact import Fact, asked_of_node
 
-ENDPOINT_STATES = ("Uninitialized", "Created", "Attached", "AttachedSharing", "Detached", "Degraded", "Destroyed")
+ENDPOINT_STATES = (
+    "Uninitialized",
+    "Created",
+    "Attached",
+    "AttachedSharing",
+    "Detached",
+    "Degraded",
+    "Destroyed",
+)
 
 
 class RemoteSubnet(msgspec.Struct, frozen=True):
@@ -77,7 +85,11 @@ class Hns(Fact, frozen=True):
     @property
     def pod_networks(self) -> tuple[Network, ...]:
         """Networks that can carry pods: neither Docker's nat nor the trigger network External."""
-        return tuple(n for n in self.networks if n.type.lower() not in ("nat", "ics", "internal") and n.name != "External")
+        return tuple(
+            n
+            for n in self.networks
+            if n.type.lower() not in ("nat", "ics", "internal") and n.name != "External"
+        )
 
     def network(self, name: str) -> Network | None:
         return next((n for n in self.networks if n.name.lower() == name.lower()), None)

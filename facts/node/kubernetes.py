@@ -85,7 +85,10 @@ class Kubeconfigs(Fact, frozen=True):
     def kubelet(self) -> Kubeconfig | None:
         """The one the kubelet uses: kubeadm's, else the classic one, else RKE2's."""
         for tail in (r"\kubelet.conf", r"\k\config", r"\kubelet.kubeconfig"):
-            found = next((k for k in self.kubeconfigs if k.path.lower().endswith(tail) and "bootstrap" not in k.path), None)
+            found = next(
+                (k for k in self.kubeconfigs if k.path.lower().endswith(tail) and "bootstrap" not in k.path),
+                None,
+            )
             if found:
                 return found
         return None

@@ -28,7 +28,10 @@ class TcpProbes(Fact, frozen=True):
 
     @classmethod
     def parameters(cls, plan: ProbePlan) -> dict[str, Any]:
-        return {"targets": [{"purpose": t.purpose, "host": t.host, "port": t.port} for t in plan.targets], "timeout_ms": 3000}
+        return {
+            "targets": [{"purpose": t.purpose, "host": t.host, "port": t.port} for t in plan.targets],
+            "timeout_ms": 3000,
+        }
 
     def of(self, purpose: str) -> tuple[Probe, ...]:
         return tuple(p for p in self.probes if p.purpose == purpose)

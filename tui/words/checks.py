@@ -12,7 +12,7 @@ from tui.words.common import json_option, print_json
 
 def chosen(ids: tuple[str, ...]) -> list[Check]:
     """The checks that `ids` name: whole ids or leading parts; all for none. UsageError for a name that fits nothing."""
-    known = load()
+    known: dict[str, Check] = {str(i): c for i, c in load().items()}
     if not ids:
         return list(known.values())
     found: dict[str, Check] = {}
