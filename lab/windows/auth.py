@@ -103,7 +103,7 @@ class Authentication:
         return Verdict(False, self._offers(conditions))
 
     def _offers(self, conditions: Conditions) -> tuple[str, ...]:
-        offers = [scheme for scheme in ("Negotiate", "Kerberos") if scheme in conditions.schemes]
+        offers: list[str] = [scheme for scheme in ("Negotiate", "Kerberos") if scheme in conditions.schemes]
         # A service that allows no unencrypted traffic does not offer Basic without TLS.
         if "Basic" in conditions.schemes and self._tls:
             offers.append('Basic realm="WSMAN"')
@@ -111,11 +111,16 @@ class Authentication:
 
     def _basic(self, value: str) -> bool:
         try:
-            user, _, password = base64.b64decode(value).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+            raw = base64.b64decode(value)
+        except binascii.Error:
             return False
         wanted = self._credentials
-        return user.lower() == wanted.user.lower() and password == wanted.password
+        # Clients differ in how they write letters beyond ASCII: RFC 7617 leaves it open.
+        for charset in ("utf-8", "latin-1"):
+            user, _, password = raw.decode(charset, "replace").partition(":")
+            if user.lower() == wanted.user.lower() and password == wanted.password:
+                return True
+        return False
 
     def _negotiate(self, scheme: str, value: str, conditions: Conditions) -> Verdict:
         refused = Verdict(False, self._offers(conditions))

@@ -30,6 +30,8 @@ class WindowsNode:
 
     `on_change` is called, in a thread of the node, with the machine after a process has changed it; consequences
     may be derived from it and put back by `apply`.
+
+    Without an engine (none found, or `use_engine` false) PowerShell text is answered by `replay`.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class WindowsNode:
         tls: Tls | None = None,
         clock: Clock | None = None,
         on_change: Callable[[Machine], None] | None = None,
-        pwsh: str | None = None,
+        use_engine: bool = True,
         replay: Replay | None = None,
         port: int = 0,
         tls_port: int = 0,
@@ -49,7 +51,7 @@ class WindowsNode:
         self._machine = copy.deepcopy(machine)
         self._clock = clock or WallClock()
         self._on_change = on_change
-        self._pwsh = pwsh or engine.find_pwsh()
+        self._pwsh = engine.find_pwsh() if use_engine else None
         self._replay = replay
         self._conditions = Conditions()
         self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{machine.name}-"))

@@ -22,21 +22,16 @@ class Run:
         self._exit_code: int | None = None
         self._on_end: list[Callable[[], None]] = []
         self._cut: int | None = None
-        self._written = 0
+        self._given = 0
         self.garbled = False
 
     # -- for the worker
 
     def emit(self, stream: str, data: bytes) -> None:
-        """Adds output. Nothing is added after the end, or beyond where a condition cut the output."""
+        """Adds output. Nothing is added after the end."""
         with self._news:
             if self._exit_code is not None:
                 return
-            if self._cut is not None:
-                data = data[: max(0, self._cut - self._written)]
-            self._written += len(data)
-            if self.garbled:
-                data = bytes(byte ^ 0x21 if index % 61 == 60 else byte for index, byte in enumerate(data))
             if data:
                 self._chunks.append((stream, data))
                 self._news.notify_all()
@@ -53,7 +48,7 @@ class Run:
             callback()
 
     def cut_after(self, length: int) -> None:
-        """Swallows what comes after so many bytes."""
+        """Gives nothing to the reader after so many bytes."""
         self._cut = length
 
     def when_ended(self, callback: Callable[[], None]) -> None:
@@ -84,7 +79,19 @@ class Run:
             ended = self._exit_code if not self._chunks else None
             if not taken and ended is None:
                 return None
-            return Output(taken, ended)
+            return Output(self._spoiled(taken), ended)
+
+    def _spoiled(self, chunks: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        spoiled = []
+        for stream, data in chunks:
+            if self._cut is not None:
+                data = data[: max(0, self._cut - self._given)]
+            self._given += len(data)
+            if self.garbled:
+                data = bytes(byte ^ 0x21 if index % 61 == 60 else byte for index, byte in enumerate(data))
+            if data:
+                spoiled.append((stream, data))
+        return spoiled
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for the end; false if it did not come in time."""
