@@ -8,8 +8,8 @@ from facts.fact import Fact, Failed, NotApplicable, derived
 from facts.node.kubernetes import Kubelet
 from facts.node.runtime import Containerd, Cri, Docker
 
-# What containerd takes where its configuration names no sandbox image (internal/cri/config at its tags), newest
-# first. Below 1.6.28 the registry depends on the patch release.
+# What containerd takes where its configuration names no sandbox image (internal/cri/config at its tags),
+# newest first. Below 1.6.28 the registry depends on the patch release.
 _CONTAINERD_DEFAULTS = (
     ((2, 2, 0), "registry.k8s.io/pause:3.10.1"),
     ((2, 0, 0), "registry.k8s.io/pause:3.10"),
@@ -17,7 +17,7 @@ _CONTAINERD_DEFAULTS = (
     ((1, 6, 28), "registry.k8s.io/pause:3.6"),
 )
 
-# What the kubelet takes with Docker where no flag names one (pkg/kubelet/config): first minor version with it.
+# What the kubelet takes with Docker where no flag names one (pkg/kubelet/config), by first minor version.
 _DOCKERSHIM_DEFAULTS = ((23, "3.6"), (22, "3.5"), (21, "3.4.1"), (18, "3.2"), (9, "3.1"))
 
 
@@ -54,7 +54,7 @@ class PauseImage(Fact, frozen=True):
     """The reference in force, where it comes from, and what else names one."""
 
     reference: str
-    origin: str  # "crictl info", "config.toml", "kubelet flag", "containerd default", "kubelet default", "unknown"
+    origin: str  # crictl info, config.toml, kubelet flag, containerd default, kubelet default, unknown
     kubelet_flag: str = ""
     configured: str = ""
     runtime: str = "containerd"  # or docker

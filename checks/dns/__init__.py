@@ -1,0 +1,1 @@
+"""Names: what a pod on Windows can resolve, and why not."""

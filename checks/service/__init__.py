@@ -1,0 +1,1 @@
+"""Services as a Windows node serves them: node ports above all."""

@@ -1,0 +1,100 @@
+"""Services as a Windows node must serve them: ports, ready backends, load balancers in HNS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from checks.finding import Object
+from facts.cluster.objects import ServiceObject, ServicePort
+from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
+from facts.node.hns import Hns, LoadBalancer
+
+PROTOCOLS = {"TCP": 6, "UDP": 17}
+SERVICE_PORT_RANGE = (30000, 32767)
+
+
+class Served(msgspec.Struct, frozen=True):
+    """One port of one Service."""
+
+    service: ServiceObject
+    port: ServicePort
+
+    @property
+    def object(self) -> Object:
+        return Object("Service", self.service.metadata.name, self.service.metadata.namespace)
+
+    @property
+    def name(self) -> str:
+        return f"{self.service.metadata.namespace}/{self.service.metadata.name}"
+
+    @property
+    def protocol(self) -> int:
+        return PROTOCOLS.get(self.port.protocol, 0)
+
+    @property
+    def local_only(self) -> bool:
+        return self.service.spec.external_traffic_policy == "Local"
+
+
+class Backend(msgspec.Struct, frozen=True):
+    address: str
+    node: str
+
+
+def virtual_ports(services: ServiceObjects) -> Iterator[Served]:
+    """Every TCP or UDP port of a Service with a ClusterIP."""
+    for service in services.items:
+        if service.spec.cluster_ip in ("", "None") or ":" in service.spec.cluster_ip:
+            continue
+        for port in service.spec.ports:
+            if port.protocol in PROTOCOLS:
+                yield Served(service, port)
+
+
+def node_ports(services: ServiceObjects) -> Iterator[Served]:
+    """Every TCP or UDP node port."""
+    for served in virtual_ports(services):
+        if served.port.node_port:
+            yield served
+
+
+def backends(served: Served, slices: EndpointSlices, pods: Pods | None = None) -> list[Backend]:
+    """Ready IPv4 backends. Old slices do not name the node: then the pod with that address tells it."""
+    by_address = {p.status.pod_ip: p.spec.node_name for p in pods.items if p.status.pod_ip} if pods else {}
+    meta = served.service.metadata
+    return [
+        Backend(address, endpoint.node_name or by_address.get(address, ""))
+        for part in slices.of(meta.namespace, meta.name)
+        for endpoint in part.endpoints
+        if endpoint.ready
+        for address in endpoint.addresses
+        if ":" not in address
+    ]
+
+
+def cluster_ip_balancer(hns: Hns, served: Served) -> LoadBalancer | None:
+    """The load balancer for the Service's virtual address and port."""
+    return next(
+        (
+            b
+            for b in hns.load_balancers
+            if served.service.spec.cluster_ip in b.vips
+            and b.external_port == served.port.port
+            and b.protocol == served.protocol
+        ),
+        None,
+    )
+
+
+def node_port_balancer(hns: Hns, served: Served) -> LoadBalancer | None:
+    """The load balancer for the node port: it has no virtual address."""
+    return next(
+        (
+            b
+            for b in hns.load_balancers
+            if not b.vips and b.external_port == served.port.node_port and b.protocol == served.protocol
+        ),
+        None,
+    )

@@ -1,0 +1,1 @@
+"""Pods and their templates: what is different on Windows."""
