@@ -3,8 +3,8 @@
 A fact is a frozen struct: the class is the schema of the answer. It is declared with one of three decorators, and
 the decorator is the only registration:
 
-* `@asked_of_node("hns.ps1")`: a PowerShell script in `facts/node/scripts/`; its JSON answer is decoded as the class, or handed to
-  the class's `read(cls, answer, …)` if it has one (the annotation of `answer` is then the schema of the JSON).
+* `@asked_of_node("hns.ps1")`: a PowerShell script in `facts/node/scripts/`; its JSON answer is decoded as the class,
+  or handed to the class's `read(cls, answer, …)` if it has one (the annotation of `answer` is then the schema).
   A classmethod `parameters(cls, …)` may compute values for the script; its annotations are facts that it needs.
 * `@asked_of_cluster`: a classmethod `ask(cls, cluster)`.
 * `@derived`: a classmethod `derive(cls, …)` whose annotations are the facts that it needs.

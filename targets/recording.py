@@ -85,7 +85,7 @@ class Recorder:
         try:
             # Findings name a cluster's weak points: the file is for its owner alone.
             path.touch(mode=0o600, exist_ok=True)
-            self._file = gzip.open(path, "wb")
+            self._file = gzip.open(path, "wb")  # noqa: SIM115  closed by close()
         except OSError as error:
             raise TargetError(
                 f"The recording {path} cannot be written: {error.strerror}.", "Name another file."

@@ -21,7 +21,7 @@ PLACES = (("kube-flannel", "kube-flannel-cfg"), ("kube-system", "kube-flannel-cf
 
 @asked_of_cluster
 class FlannelConfig(Fact, frozen=True):
-    """The ConfigMap kube-flannel-cfg. NotApplicable where the cluster has none: no flannel, or one that we do not know."""
+    """The ConfigMap kube-flannel-cfg. NotApplicable where the cluster has none: no flannel, or an unknown one."""
 
     SOURCE: ClassVar[str] = "kubectl -n kube-flannel get configmap kube-flannel-cfg -o yaml"
 

@@ -87,7 +87,7 @@ class Ports(Fact, frozen=True):
 
 
 class FirewallRule(msgspec.Struct, frozen=True):
-    """An enabled inbound rule that names a port kwinnow asks about. Ports as Windows writes them: "4789", "30000-32767", "Any"."""
+    """An enabled inbound rule for a port that is asked about. Ports as Windows writes them: "4789", "Any"."""
 
     name: str
     display_name: str = ""
