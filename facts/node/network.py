@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from facts.fact import Fact, asked_of_node
+from facts.node.parsing import port_ranges
 
 
 class IpAddress(msgspec.Struct, frozen=True):
@@ -77,6 +78,14 @@ class Listener(msgspec.Struct, frozen=True):
     pid: int = 0
 
 
+class RawPorts(msgspec.Struct, frozen=True):
+    """The answer of ports.ps1; `excluded` is what netsh printed, in the language of the node."""
+
+    listening: tuple[Listener, ...] = ()
+    dynamic: dict[str, tuple[int, int]] = {}
+    excluded: dict[str, str] = {}
+
+
 @asked_of_node("ports.ps1", seconds=15)
 class Ports(Fact, frozen=True):
     """Listening TCP ports, dynamic ranges and excluded ranges. UDP 4789 never shows: VFP ends VXLAN below sockets."""
@@ -84,6 +93,11 @@ class Ports(Fact, frozen=True):
     listening: tuple[Listener, ...] = ()
     dynamic: dict[str, tuple[int, int]] = {}  # "tcp"/"udp" → (start, count)
     excluded: dict[str, tuple[tuple[int, int], ...]] = {}  # "tcp"/"udp" → ((first, last), …)
+
+    @classmethod
+    def read(cls, answer: RawPorts) -> Ports:
+        excluded = {protocol: port_ranges(said) for protocol, said in answer.excluded.items()}
+        return cls(answer.listening, answer.dynamic, excluded)
 
 
 class FirewallRule(msgspec.Struct, frozen=True):
@@ -98,6 +112,37 @@ class FirewallRule(msgspec.Struct, frozen=True):
     store: str = ""
 
 
+class RawOpenRule(msgspec.Struct, frozen=True):
+    """A rule for every port as the registry keeps it (format: MS-GPFAS 2.2.2.19)."""
+
+    name: str
+    text: str  # v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=17|Profile=Domain|Name=…|
+    policy: bool = False  # set by group policy
+
+    @property
+    def rule(self) -> FirewallRule:
+        pairs = [part.partition("=")[::2] for part in self.text.split("|") if "=" in part]
+        values = dict(pairs)
+        return FirewallRule(
+            self.name,
+            values.get("Name", ""),
+            values.get("Action", "Allow") == "Allow",
+            {"6": "TCP", "17": "UDP"}.get(values.get("Protocol", ""), "Any"),
+            ("Any",),
+            tuple(value for name, value in pairs if name == "Profile") or ("Any",),
+            "GroupPolicy" if self.policy else "Local",
+        )
+
+
+class RawFirewall(msgspec.Struct, frozen=True):
+    """The answer of firewall.ps1."""
+
+    profiles: dict[str, bool]
+    default_inbound: dict[str, str] = {}
+    rules: tuple[FirewallRule, ...] = ()
+    open: tuple[RawOpenRule, ...] = ()
+
+
 @asked_of_node("firewall.ps1", seconds=20)
 class Firewall(Fact, frozen=True):
     """Firewall profiles, and the enabled inbound rules for UDP 4789, TCP 10250, node ports and WinRM (ActiveStore)."""
@@ -105,6 +150,11 @@ class Firewall(Fact, frozen=True):
     profiles: dict[str, bool]  # Domain, Private, Public → on
     default_inbound: dict[str, str] = {}  # profile → Block, Allow, NotConfigured
     rules: tuple[FirewallRule, ...] = ()
+
+    @classmethod
+    def read(cls, answer: RawFirewall) -> Firewall:
+        opened = tuple(o.rule for o in answer.open)
+        return cls(answer.profiles, answer.default_inbound, answer.rules + opened)
 
     @property
     def on(self) -> bool:

@@ -20,6 +20,35 @@ class Probe(msgspec.Struct, frozen=True):
     ms: int = 0
 
 
+# Names of System.Net.Sockets.SocketError.
+_OUTCOMES = {
+    "ConnectionRefused": "refused",
+    "ConnectionReset": "refused",
+    "TimedOut": "timeout",
+    "HostNotFound": "name",
+    "NoData": "name",
+    "TryAgain": "name",
+    "NoRecovery": "name",
+}
+
+
+class RawProbe(msgspec.Struct, frozen=True):
+    """One connection as the node saw it; neither open nor an error: nothing came within the time limit."""
+
+    purpose: str
+    host: str
+    port: int
+    open: bool
+    error: str = ""
+    ms: int = 0
+
+
+class RawTcpProbes(msgspec.Struct, frozen=True):
+    """The answer of tcp_probes.ps1."""
+
+    probes: tuple[RawProbe, ...]
+
+
 @asked_of_node("tcp_probes.ps1", seconds=20)
 class TcpProbes(Fact, frozen=True):
     """Connections tried from the Windows host: the API server, the pause image's registry, node ports asked for."""
@@ -33,5 +62,15 @@ class TcpProbes(Fact, frozen=True):
             "timeout_ms": 3000,
         }
 
+    @classmethod
+    def read(cls, answer: RawTcpProbes) -> TcpProbes:
+        return cls(tuple(Probe(p.purpose, p.host, p.port, _outcome(p), p.ms) for p in answer.probes))
+
     def of(self, purpose: str) -> tuple[Probe, ...]:
         return tuple(p for p in self.probes if p.purpose == purpose)
+
+
+def _outcome(probe: RawProbe) -> str:
+    if probe.open:
+        return "open"
+    return _OUTCOMES.get(probe.error, "unreachable") if probe.error else "timeout"

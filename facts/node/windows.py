@@ -10,7 +10,7 @@ from facts.access import Access
 from facts.fact import Fact, Failed, NotApplicable, asked_of_node, derived
 
 
-@asked_of_node("os.ps1")
+@asked_of_node("os.ps1", minimum=True)
 class Os(Fact, frozen=True):
     """Version, boot time, names and language of the node (registry CurrentVersion, Win32_OperatingSystem)."""
 
@@ -37,6 +37,21 @@ class Os(Fact, frozen=True):
     def version(self) -> str:
         """10.0.BUILD.UBR, the only form that names an update level."""
         return f"10.0.{self.build}.{self.ubr}"
+
+    @classmethod
+    def read(cls, answer: RawOs) -> Os:
+        fields = {name: getattr(answer, name) for name in cls.__struct_fields__}
+        if len(answer.ui_languages) == 1:
+            fields["ui_culture"] = answer.ui_languages[0]
+        # The value is a buffer of fixed size: what follows the first NUL is rubbish.
+        fields["time_zone"] = answer.time_zone.partition("\0")[0]
+        return cls(**fields)
+
+
+class RawOs(Os, frozen=True):
+    """The answer of os.ps1: `ui_languages` are those that are installed."""
+
+    ui_languages: tuple[str, ...] = ()
 
 
 class Nssm(msgspec.Struct, frozen=True):
