@@ -1,0 +1,1 @@
+"""The practice cluster's API server: the Kubernetes HTTP API over the objects of a world."""

@@ -1,0 +1,106 @@
+"""Status objects: how the API server says no."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REASONS = {
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    410: "Expired",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+}
+
+
+class ApiError(Exception):
+    """Answered as a Status object with the HTTP code."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        reason: str = "",
+        details: dict[str, Any] | None = None,
+        retry_after: int = 0,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.reason = reason or REASONS.get(code, "")
+        self.details = details
+        self.retry_after = retry_after
+
+    def status(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.message,
+            "reason": self.reason,
+        }
+        details = dict(self.details or {})
+        if self.retry_after:
+            details["retryAfterSeconds"] = self.retry_after
+        if details:
+            body["details"] = details
+        body["code"] = self.code
+        return body
+
+
+def unauthorized() -> ApiError:
+    return ApiError(401, "Unauthorized")
+
+
+def forbidden(user: str, verb: str, group: str, resource: str, name: str, namespace: str) -> ApiError:
+    """The sentence of the RBAC authoriser."""
+    target = f'{resource}.{group} "{name}"' if group else f'{resource} "{name}"'
+    if not name:
+        target = f"{resource}.{group}" if group else resource
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    text = f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
+    details = {"kind": resource} | ({"name": name} if name else {}) | ({"group": group} if group else {})
+    return ApiError(403, text, details=details)
+
+
+def not_found(group: str, resource: str, name: str) -> ApiError:
+    full = f"{resource}.{group}" if group else resource
+    details = {"name": name, "kind": resource} | ({"group": group} if group else {})
+    return ApiError(404, f'{full} "{name}" not found', details=details)
+
+
+def no_such_path() -> ApiError:
+    return ApiError(404, "the server could not find the requested resource", details={})
+
+
+def already_exists(group: str, resource: str, name: str) -> ApiError:
+    full = f"{resource}.{group}" if group else resource
+    details = {"name": name, "kind": resource} | ({"group": group} if group else {})
+    return ApiError(409, f'{full} "{name}" already exists', reason="AlreadyExists", details=details)
+
+
+def conflict(group: str, resource: str, name: str) -> ApiError:
+    full = f"{resource}.{group}" if group else resource
+    text = (
+        f'Operation cannot be fulfilled on {full} "{name}": the object has been modified; please apply your changes '
+        "to the latest version and try again"
+    )
+    details = {"name": name, "kind": resource} | ({"group": group} if group else {})
+    return ApiError(409, text, details=details)
+
+
+def expired(version: int, oldest: int) -> ApiError:
+    return ApiError(410, f"too old resource version: {version} ({oldest})")
+
+
+def too_many() -> ApiError:
+    return ApiError(
+        429, "The request rate limiter has rejected this request. Please try again later.", retry_after=1
+    )
