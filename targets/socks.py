@@ -129,19 +129,16 @@ def _by_socks(peer: Peer, proxy: Found, seconds: float, deadline: Deadline, hold
         raise _no_proxy(
             peer, "refused" if isinstance(error.socket_err, ConnectionRefusedError) else ""
         ) from None
-    except socks.SOCKS5AuthError:
+    except OSError as error:  # ProxyError is one, and PySocks wraps its own in another
         sock.close()
-        raise proxy_failed(
-            peer, "it wants a login", "Use a proxy that needs none, such as `ssh -D`."
-        ) from None
-    except socks.SOCKS5Error as error:
-        sock.close()
-        raise _socks_answer(peer, str(error.msg), seconds) from None
-    except TimeoutError:
-        sock.close()
-        raise filtered(peer, seconds) from None
-    except (socks.ProxyError, OSError):
-        sock.close()
+        inner = getattr(error, "socket_err", None) or error
+        if isinstance(inner, socks.SOCKS5AuthError):
+            hint = "Use a proxy that needs none, such as `ssh -D`."
+            raise proxy_failed(peer, "it wants a login", hint) from None
+        if isinstance(inner, socks.SOCKS5Error):
+            raise _socks_answer(peer, str(inner.msg), seconds) from None
+        if isinstance(inner, TimeoutError):
+            raise filtered(peer, seconds) from None
         raise proxy_failed(peer, "it does not speak SOCKS5", "Check scheme and port of `proxy`.") from None
     return sock
 

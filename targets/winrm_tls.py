@@ -124,7 +124,7 @@ def _explained(error: OSError, peer: Peer) -> TargetError:
     reason = (getattr(error, "reason", None) or "").upper()
     if any(word in reason for word in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")):
         return wrong_protocol(peer)
-    if "ALERT" in reason and ("CERT" in reason or "UNKNOWN_CA" in reason or "ACCESS_DENIED" in reason):
+    if peer.scheme == "certificate" and "ALERT" in reason and "VERSION" not in reason:
         return staged(
             Unreachable(
                 f"{peer.label} does not accept our client certificate in the TLS handshake.",
