@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from urllib3 import HTTPHeaderDict
 from urllib3.util import make_headers
 
 from targets.deadline import Deadline
@@ -31,7 +32,7 @@ _EARLY = 30.0  # seconds before its end at which a plug-in's token is renewed
 class Login:
     """What goes with a request. Its repr holds no secret."""
 
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: HTTPHeaderDict = field(default_factory=HTTPHeaderDict, repr=False)
     certificate: tuple[bytes, bytes] | None = field(default=None, repr=False)  # certificate and key, PEM
     expires: float | None = None  # seconds since the epoch
     number: int = 0  # counts the logins of one Credentials
@@ -100,9 +101,13 @@ class Credentials:
     def _make(self, deadline: Deadline) -> Login:
         number = self._login.number + 1 if self._login else 1
         user = self.chosen.user
-        headers: dict[str, str] = {}
+        headers = HTTPHeaderDict()
         if user.impersonate:
             headers["Impersonate-User"] = user.impersonate
+            for group in user.impersonate_groups:
+                headers.add("Impersonate-Group", group)  # one line each: the server does not split at commas
+            if user.impersonate_uid:
+                headers["Impersonate-Uid"] = user.impersonate_uid
         certificate = self._own_certificate()
         expires = None
         token = user.token

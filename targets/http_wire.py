@@ -247,12 +247,8 @@ class Wire:
         bare = urlsplit(path).path
         deadline.check(f"{self.server} ({bare})")
         timeout = urllib3.Timeout(connect=deadline.left(self._connect_seconds), read=deadline.left(at_most))
-        all_headers = {
-            "User-Agent": "kwinnow",
-            "Accept": "application/json",
-            **(headers or {}),
-            **login.headers,
-        }
+        all_headers = urllib3.HTTPHeaderDict({"User-Agent": "kwinnow", **(headers or {})})
+        all_headers.extend(login.headers)
         first = True
         while True:
             _current.hold = hold

@@ -17,6 +17,7 @@ from testpki import Authority
 
 from targets.cluster import Cluster, open_cluster
 from targets.errors import CredentialsExpired, PermissionDenied, Unreachable
+from targets.rights import rights
 
 pytestmark = pytest.mark.kubernetes
 
@@ -196,3 +197,12 @@ def test_impersonation_goes_with_each_request(real_cluster: RealCluster, tmp_pat
     user = {"token": TOKENS["admin"], "as": "nobody-in-particular"}
     with pytest.raises(PermissionDenied):
         as_user(real_cluster, tmp_path, user).list("/api/v1/nodes", Thing)
+    groups = {"as-groups": ["some-group", "system:masters"]}
+    assert as_user(real_cluster, tmp_path, user | groups).list("/api/v1/namespaces", Thing)
+
+
+def test_rights_that_the_server_cannot_list_are_incomplete(real_cluster: RealCluster, tmp_path: Path) -> None:
+    user = {"token": TOKENS["admin"], "as": "system:node:n", "as-groups": ["system:nodes"]}
+    node = rights(as_user(real_cluster, tmp_path, user))
+    assert node.incomplete and "node authorizer" in node.evaluation_error
+    assert not rights(open_cluster(real_cluster.kubeconfig("stranger"), environ={})).incomplete
