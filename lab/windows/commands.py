@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from lab.windows.runs import Run, Said
 from lab.world.machine import Machine
 
+_FROM_INPUT = 'Invoke-Expression (@($input) -join "`n")'
 _POWERSHELL = ("powershell", "powershell.exe", "pwsh", "pwsh.exe")
 _WITH_VALUE = (
     "executionpolicy",
@@ -91,15 +92,13 @@ def parse(words: Sequence[str]) -> PowerShell | None:
             try:
                 return PowerShell(base64.b64decode(words[index + 1]).decode("utf-16-le"))
             except (IndexError, binascii.Error, UnicodeDecodeError):
-                return PowerShell(
-                    "throw 'Cannot process the command because the value specified with -EncodedCommand is not properly encoded.'"
-                )
+                return PowerShell("throw 'The value specified with -EncodedCommand is not properly encoded.'")
         if name and "command".startswith(name):
             text = " ".join(words[index + 1 :])
-            return PowerShell("$input | Invoke-Expression" if text == "-" else text)
+            return PowerShell(_FROM_INPUT if text == "-" else text)
         takes = name and any(option.startswith(name) for option in _WITH_VALUE)
         index += 2 if takes else 1
-    return PowerShell("$input | Invoke-Expression")
+    return PowerShell(_FROM_INPUT)
 
 
 def other(machine: Machine, words: Sequence[str]) -> Run:

@@ -181,7 +181,7 @@ class Listener:
         except BadMessage:
             _write(connection, 400, [], b"", "")
             return
-        status, answer, final, output = self._judge(envelope, sealed=sealed, conditions=conditions)
+        status, answer, output = self._judge(envelope, sealed=sealed, conditions=conditions)
         content_type = "application/soap+xml;charset=UTF-8"
         if sealed and auth.seals:
             content_type, answer = auth.seal(answer)
@@ -190,32 +190,30 @@ class Listener:
             raise _Gone
         _write(connection, status, challenge, answer, content_type)
 
-    def _judge(
-        self, envelope: bytes, *, sealed: bool, conditions: Conditions
-    ) -> tuple[int, bytes, bool, bool]:
-        """HTTP status, envelope of the answer, whether it ends a command, whether it carries output."""
+    def _judge(self, envelope: bytes, *, sealed: bool, conditions: Conditions) -> tuple[int, bytes, bool]:
+        """HTTP status, envelope of the answer, whether it carries output."""
         try:
             request = soap.read(envelope)
         except BadEnvelope:
             failed = Fault(0x80338017, "The SOAP message is not valid.", subcode="w:SchemaValidationError")
-            return failed.http, soap.fault(failed, "", self._host), False, False
+            return failed.http, soap.fault(failed, "", self._host), False
         try:
             if self._tls is None and not sealed:
                 raise Fault(ACCESS_DENIED, "Access is denied. ", subcode="w:AccessDenied")
             address = f"http{'s' if self._tls else ''}://{self._host}:{self.port}/wsman"
             answered = self._shells.answer(request, address, quota=conditions.quota)
         except Fault as failed:
-            return failed.http, soap.fault(failed, request.message_id, self._host), False, False
+            return failed.http, soap.fault(failed, request.message_id, self._host), False
         carries = answered.action.endswith("/ReceiveResponse")
-        return 200, soap.answer(answered, request), answered.final, carries
+        return 200, soap.answer(answered, request), carries
 
 
 def _common_name(connection: socket.socket) -> str | None:
     certificate = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
     for group in (certificate or {}).get("subject", ()):
-        for name, value in group:
-            if name == "commonName":
-                return str(value)
+        for pair in group:
+            if pair[0] == "commonName":
+                return str(pair[1])
     return None
 
 

@@ -20,6 +20,7 @@ class Run:
         self._news = threading.Condition()
         self._chunks: deque[tuple[str, bytes]] = deque()
         self._exit_code: int | None = None
+        self._ending = False
         self._on_end: list[Callable[[], None]] = []
         self._cut: int | None = None
         self._given = 0
@@ -30,22 +31,24 @@ class Run:
     def emit(self, stream: str, data: bytes) -> None:
         """Adds output. Nothing is added after the end."""
         with self._news:
-            if self._exit_code is not None:
+            if self._ending:
                 return
             if data:
                 self._chunks.append((stream, data))
                 self._news.notify_all()
 
     def end(self, exit_code: int) -> None:
-        """The command is over. Callbacks run once, in the caller's thread."""
+        """The command is over. Callbacks run once, in the caller's thread, before any reader hears of the end."""
         with self._news:
-            if self._exit_code is not None:
+            if self._ending:
                 return
-            self._exit_code = exit_code
+            self._ending = True
             callbacks, self._on_end = self._on_end, []
-            self._news.notify_all()
         for callback in callbacks:
             callback()
+        with self._news:
+            self._exit_code = exit_code
+            self._news.notify_all()
 
     def cut_after(self, length: int) -> None:
         """Gives nothing to the reader after so many bytes."""
@@ -54,7 +57,7 @@ class Run:
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Calls back at the end, at once if that is past."""
         with self._news:
-            if self._exit_code is None:
+            if not self._ending:
                 self._on_end.append(callback)
                 return
         callback()

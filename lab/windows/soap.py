@@ -63,7 +63,6 @@ class Answer:
 
     action: str
     body: str
-    final: bool = False  # carries the end of a command
 
 
 @dataclass(frozen=True)
@@ -183,4 +182,4 @@ def received(command_id: str, output: Output) -> Answer:
             f"<rsp:ExitCode>{output.exit_code}</rsp:ExitCode></rsp:CommandState>"
         )
     body = f"<rsp:ReceiveResponse>{''.join(parts)}</rsp:ReceiveResponse>"
-    return Answer(SHELL + "/ReceiveResponse", body, final=output.exit_code is not None)
+    return Answer(SHELL + "/ReceiveResponse", body)

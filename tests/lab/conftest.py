@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from testpki import Authority
+from winkit import PASSWORD, USER, NodeFactory, a_machine
+
 from lab.windows import Credentials, Tls, WindowsNode
 from lab.windows.engine import find_pwsh
 from lab.world.machine import Machine
-from testpki import Authority
-from winkit import PASSWORD, USER, NodeFactory, a_machine
 
 
 @pytest.fixture

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import requests
 import winrm
-from lab.windows import Clock, Conditions, Tls, WindowsNode
-from lab.windows.conditions import SCHEMES
-from lab.windows.runs import Run, Said
-from lab.world.machine import Machine
 from pypsrp.exceptions import AuthenticationError, WinRMTransportError, WSManFaultError
 from pypsrp.shell import CommandState, Process, SignalCode, WinRS
 from pypsrp.wsman import WSMan
 from winkit import PASSWORD, USER, NodeFactory
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError
+
+from lab.windows import Clock, Conditions, Tls, WindowsNode
+from lab.windows.conditions import SCHEMES
+from lab.windows.runs import Run, Said
+from lab.world.machine import Machine
 
 LONG = b"".join(b"%07d\n" % number for number in range(40_000))
 

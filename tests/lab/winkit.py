@@ -29,7 +29,11 @@ def a_machine() -> Machine:
     """A small Server 2019 node with one thing of each kind."""
     machine = Machine("win-1", "10.0.0.5", Os("Windows Server 2019 Standard", 17763, 5830, hostname="WIN-1"))
     machine.services = {
-        "hns": Service(path="C:\\Windows\\System32\\svchost.exe -k NetSvcs", pid=1200, display_name="Host Network Service"),
+        "hns": Service(
+            path="C:\\Windows\\System32\\svchost.exe -k NetSvcs",
+            pid=1200,
+            display_name="Host Network Service",
+        ),
         "vmcompute": Service(path="C:\\Windows\\system32\\vmcompute.exe", pid=1300),
         "containerd": Service(path='"C:\\Program Files\\containerd\\containerd.exe"', pid=2900),
         "kubelet": Service(
@@ -57,7 +61,10 @@ def a_machine() -> Machine:
             "--version": Native("containerd github.com/containerd/containerd v1.7.1\n")
         }
     }
-    machine.environment = {"NODE_NAME": "win-1", "Path": "C:\\Windows\\System32;C:\\Program Files\\containerd"}
+    machine.environment = {
+        "NODE_NAME": "win-1",
+        "Path": "C:\\Windows\\System32;C:\\Program Files\\containerd",
+    }
     machine.adapters = [
         Adapter("vEthernet (Ethernet)", "Hyper-V Virtual Ethernet Adapter", 12, "00-15-5D-00-00-01", virtual=True,
                 addresses=[("10.0.0.5", 24)], dns=["10.0.0.1"]),

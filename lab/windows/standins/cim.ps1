@@ -5,21 +5,25 @@
 # A WQL condition as a PowerShell one. Only comparisons, LIKE, IS [NOT] NULL, AND, OR, NOT and parentheses.
 function ConvertFrom-LabWql([string]$filter) {
     $out = [Text.StringBuilder]::new()
-    $like = $false
+    $like = $negated = $false
+    $filter = $filter -replace '\bIS\s+NOT\s+NULL\b', '<> NULL' -replace '\bIS\s+NULL\b', '= NULL'
     foreach ($match in [regex]::Matches($filter, '''(?<s>[^'']*)''|"(?<s>[^"]*)"|(?<op><>|!=|<=|>=|=|<|>)|(?<n>-?\d+(\.\d+)?)|(?<w>[A-Za-z_]\w*)|(?<p>[()])|(?<bad>\S)')) {
         if ($match.Groups['bad'].Success) { throw (New-LabError 'HRESULT 0x80041017,Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand' 'Invalid query ' 'System.Exception' 'InvalidArgument') }
         if ($match.Groups['s'].Success) {
             $text = $match.Groups['s'].Value.Replace('\\', '\')
             if ($like) { $text = [Management.Automation.WildcardPattern]::Escape($text).Replace('%', '*').Replace('_', '?'); $like = $false }
-            [void]$out.Append(" '" + $text.Replace("'", "''") + "'")
+            [void]$out.Append(" '" + $text.Replace("'", "''") + "'" + $(if ($negated) { ')' }))
+            $negated = $false
         } elseif ($match.Groups['op'].Success) {
             [void]$out.Append(' ' + @{ '=' = '-eq'; '<>' = '-ne'; '!=' = '-ne'; '<=' = '-le'; '>=' = '-ge'; '<' = '-lt'; '>' = '-gt' }[$match.Value])
-        } elseif ($match.Groups['n'].Success -or $match.Groups['p'].Success) { [void]$out.Append(" $($match.Value)") }
+        } elseif ($match.Groups['n'].Success) { [void]$out.Append(" $($match.Value)" + $(if ($negated) { ')' })); $negated = $false }
+        elseif ($match.Groups['p'].Success) { [void]$out.Append(" $($match.Value)") }
         else {
             switch ($match.Value) {
-                'AND' { [void]$out.Append(' -and') } 'OR' { [void]$out.Append(' -or') } 'NOT' { [void]$out.Append(' -not') }
-                'LIKE' { [void]$out.Append(' -like'); $like = $true } 'IS' { [void]$out.Append(' -eq') } 'NULL' { [void]$out.Append(' $null') }
-                'TRUE' { [void]$out.Append(' $true') } 'FALSE' { [void]$out.Append(' $false') }
+                'AND' { [void]$out.Append(' -and') } 'OR' { [void]$out.Append(' -or') } # NOT binds a comparison here; PowerShell's operator binds only the property.
+                'NOT' { [void]$out.Append(' -not'); if ($filter.Substring($match.Index + 3) -notmatch '^\s*\(') { [void]$out.Append(' ('); $negated = $true } }
+                'LIKE' { [void]$out.Append(' -like'); $like = $true }
+                { $_ -in 'NULL', 'TRUE', 'FALSE' } { [void]$out.Append(" `$$($match.Value)" + $(if ($negated) { ')' })); $negated = $false }
                 default { [void]$out.Append(" `$_.'$($match.Value)'") }
             }
         }

@@ -59,11 +59,11 @@ function ConvertTo-LabJsonValue($value, [int]$depth, [bool]$compress, [int]$inde
 function ConvertTo-Json {
     [CmdletBinding()]
     param(
-        [Parameter(Mandatory, Position = 0, ValueFromPipeline)][AllowNull()][object]$InputObject,
+        [Parameter(Mandatory, Position = 0, ValueFromPipeline)][AllowNull()][psobject]$InputObject,
         [ValidateRange(1, 100)][int]$Depth = 2,
         [switch]$Compress
     )
-    begin { $all = [Collections.Generic.List[object]]::new() }
+    begin { $all = [Collections.Generic.List[psobject]]::new() }
     process { $all.Add($InputObject) }
     end {
         if ($all.Count -eq 0) { return }

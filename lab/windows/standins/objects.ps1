@@ -44,6 +44,10 @@ function New-Object {
     if ($ComObject) {
         throw (New-LabError 'NoCOMClassIdentified,Microsoft.PowerShell.Commands.NewObjectCommand' "Retrieving the COM class factory for component with CLSID {00000000-0000-0000-0000-000000000000} failed due to the following error: 80040154 Class not registered." 'System.Runtime.InteropServices.COMException' 'ResourceUnavailable' $ComObject)
     }
+    # Core types: https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_language_modes?view=powershell-5.1
+    if ((Get-LabState os).language_mode -ne 'FullLanguage' -and $TypeName -notmatch '^(System\.)?(Management\.Automation\.)?(PSObject|PSCustomObject|Hashtable|Collections\.Hashtable|DateTime|TimeSpan|String|Int32|Int64|Guid|Version|Uri|Object|Array)$') {
+        throw (New-LabError 'CannotCreateTypeConstrainedLanguage,Microsoft.PowerShell.Commands.NewObjectCommand' 'Cannot create type. Only core types are supported in this language mode.' 'System.Management.Automation.PSNotSupportedException' 'PermissionDenied' $TypeName)
+    }
     if ($TypeName -match '^(System\.)?Net\.Sockets\.TcpClient$') {
         $client = New-LabTcpClient
         if ($ArgumentList.Count -eq 2) { $client.Connect($ArgumentList[0], $ArgumentList[1]) }
