@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from facts.fact import Fact, asked_of_node
+from facts.fact import Fact, Failed, asked_of_node
 
 ENDPOINT_STATES = (
     "Uninitialized",
@@ -74,6 +74,14 @@ class LoadBalancer(msgspec.Struct, frozen=True):
     endpoints: tuple[str, ...] = ()  # endpoint ids
 
 
+class RawHns(msgspec.Struct, frozen=True):
+    """The answer of hns.ps1: three JSON lists as text, v1 or v2."""
+
+    networks: str
+    endpoints: str
+    policy_lists: str
+
+
 @asked_of_node("hns.ps1", seconds=15)
 class Hns(Fact, frozen=True):
     """Everything that HNS has made on this node."""
@@ -81,6 +89,18 @@ class Hns(Fact, frozen=True):
     networks: tuple[Network, ...]
     endpoints: tuple[HnsEndpoint, ...]
     load_balancers: tuple[LoadBalancer, ...]
+
+    @classmethod
+    def read(cls, answer: RawHns) -> Hns | Failed:
+        from facts.node import hns_objects as v  # it needs the classes above
+
+        try:
+            networks = tuple(v.network_of(o) for o in v.objects_of(answer.networks))
+            endpoints = tuple(v.endpoint_of(o, networks) for o in v.objects_of(answer.endpoints))
+            lists = v.objects_of(answer.policy_lists)
+        except msgspec.DecodeError as error:
+            return Failed("malformed", f"What HNS answered is not JSON: {error}.", "", "garbled", "answer")
+        return cls(networks, endpoints, tuple(b for o in lists for b in v.load_balancers_of(o)))
 
     @property
     def pod_networks(self) -> tuple[Network, ...]:

@@ -8,6 +8,50 @@ from typing import Any
 import msgspec
 
 from facts.fact import Fact, asked_of_node
+from facts.node.parsing import (
+    container_log,
+    environment_argument,
+    environment_lines,
+    flags_of,
+    json_document,
+    listing,
+    mapping,
+    script_arguments,
+    subject_values,
+    text,
+    yaml_document,
+)
+from facts.node.windows import Nssm
+
+
+class RawKubelet(msgspec.Struct, frozen=True):
+    """The answer of kubelet.ps1: every place where arguments may stand, and the configuration's text."""
+
+    program: str = ""
+    version: str = ""
+    process: str = ""
+    service: str = ""
+    nssm: Nssm | None = None
+    script: str = ""
+    script_text: str = ""
+    flags_env: str = ""
+    config_path: str = ""
+    config_exists: bool = False
+    config: str = ""
+
+    def arguments(self) -> tuple[str, str]:
+        """The command line in force and where it stands; the most certain place first."""
+        joined = environment_argument(self.flags_env, "KUBELET_KUBEADM_ARGS")
+        if self.process:
+            return self.process, "process"
+        if "kubelet" in self.service.lower() and "--" in self.service:
+            return f"{self.service} {joined}".strip(), "service"
+        if self.nssm is not None and "--" in self.nssm.parameters:
+            program = f'"{self.nssm.application}"' if " " in self.nssm.application else self.nssm.application
+            return f"{program} {self.nssm.parameters}", "nssm"
+        if self.script_text:
+            return f"{self.program or 'kubelet.exe'} {joined} {script_arguments(self.script_text)}", "script"
+        return "", ""
 
 
 @asked_of_node("kubelet.ps1")
@@ -25,9 +69,38 @@ class Kubelet(Fact, frozen=True):
     config_error: str = ""
     flags_env: str = ""  # content of kubeadm-flags.env
 
+    @classmethod
+    def read(cls, answer: RawKubelet) -> Kubelet:
+        arguments, found_in = answer.arguments()
+        config, error = yaml_document(answer.config) if answer.config_exists else ({}, "")
+        return cls(
+            answer.program,
+            answer.version.rpartition(" ")[2].strip(),
+            arguments,
+            found_in,
+            flags_of(arguments),
+            answer.config_path,
+            answer.config_exists,
+            config,
+            error,
+            answer.flags_env,
+        )
+
     def setting(self, flag: str, key: str) -> Any:
         """The value in force: the flag if given, else the key of the configuration file, else None."""
         return self.flags[flag] if flag in self.flags else self.config.get(key)
+
+
+class RawKubeProxy(msgspec.Struct, frozen=True):
+    """The answer of kube_proxy.ps1. `running`: the process is there, even where its command line is not shown."""
+
+    process: str = ""
+    running: bool = False
+    service: str = ""
+    nssm: Nssm | None = None
+    kube_network: str = ""
+    source_vip_path: str = ""
+    source_vip: str = ""
 
 
 @asked_of_node("kube_proxy.ps1")
@@ -40,6 +113,27 @@ class KubeProxy(Fact, frozen=True):
     kube_network: str = ""  # machine or nssm environment KUBE_NETWORK
     source_vip_path: str = ""
     source_vip: str = ""  # address in sourceVip.json
+
+    @classmethod
+    def read(cls, answer: RawKubeProxy) -> KubeProxy:
+        arguments, found_in = answer.process, "process" if answer.running or answer.process else ""
+        own = environment_lines("\n".join(answer.nssm.environment if answer.nssm else ()))
+        if not arguments and answer.nssm is not None:
+            arguments = f"{answer.nssm.application} {answer.nssm.parameters}"
+            found_in = found_in or "nssm"
+        if not arguments and answer.service:
+            arguments, found_in = answer.service, found_in or "service"
+        network = own.get("KUBE_NETWORK", "") or answer.kube_network
+        address = _source_vip(answer.source_vip)
+        return cls(arguments, found_in, flags_of(arguments), network, answer.source_vip_path, address)
+
+
+def _source_vip(said: str) -> str:
+    """The address in sourceVip.json: the CNI result that host-local printed, in its old or new shape."""
+    document, _ = json_document(said)
+    found = [text(mapping(document.get("ip4")).get("ip"))]
+    found += [text(mapping(i).get("address")) for i in listing(document.get("ips"))]
+    return next((address.partition("/")[0] for address in found if address), "")
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
@@ -63,6 +157,7 @@ class Kubeconfig(msgspec.Struct, frozen=True):
     certificate_path: str = ""
     has_token: bool = False
     error: str = ""
+    bom: str = ""  # "", "utf-8", "utf-16"
 
 
 class CertificateFile(msgspec.Struct, frozen=True):
@@ -74,12 +169,109 @@ class CertificateFile(msgspec.Struct, frozen=True):
     sha256: str = ""
 
 
+class RawCertificate(msgspec.Struct, frozen=True):
+    subject: str
+    not_before: datetime
+    not_after: datetime
+    sha256: str
+
+    @property
+    def common_name(self) -> str:
+        return next(iter(subject_values(self.subject, "CN")), "")
+
+
+class RawKubeconfig(msgspec.Struct, frozen=True):
+    """A kubeconfig as it leaves the node: known keys only, `kw-certificate-N` for the N-th certificate in it."""
+
+    path: str
+    bom: str = ""
+    json: bool = False
+    text: str = ""
+    inline: tuple[RawCertificate | None, ...] = ()
+    files: dict[str, RawCertificate | None] = {}
+
+    def certificate(self, data: str, path: str) -> RawCertificate | None:
+        place = data.removeprefix("kw-certificate-")
+        if data != place and place.isdigit() and int(place) < len(self.inline):
+            return self.inline[int(place)]
+        return self.files.get(path)
+
+
+class RawCertificateFile(msgspec.Struct, frozen=True):
+    path: str
+    certificate: RawCertificate
+
+
+class RawKubeconfigs(msgspec.Struct, frozen=True):
+    """The answer of kubeconfigs.ps1."""
+
+    kubeconfigs: tuple[RawKubeconfig, ...]
+    certificates: tuple[RawCertificateFile, ...] = ()
+
+
+def _entry(document: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """The entry called `name` of clusters, contexts or users, without its name."""
+    for item in listing(document.get(f"{kind}s")):
+        if text(mapping(item).get("name")) == name:
+            return mapping(item.get(kind))
+    return {}
+
+
+def read_kubeconfig(raw: RawKubeconfig) -> Kubeconfig:
+    """What a kubeconfig says by its current context; `error` where it cannot be followed."""
+    if raw.json:
+        return Kubeconfig(raw.path, error="It is written as JSON; on a node only YAML is read.")
+    document, error = yaml_document(raw.text)
+    if error:
+        return Kubeconfig(raw.path, error=error)
+    current = text(document.get("current-context"))
+    context = _entry(document, "context", current)
+    cluster = _entry(document, "cluster", text(context.get("cluster")))
+    user_name = text(context.get("user"))
+    user = _entry(document, "user", user_name)
+    authority = text(cluster.get("certificate-authority"))
+    ca = raw.certificate(text(cluster.get("certificate-authority-data")), authority)
+    path = text(user.get("client-certificate"))
+    own = raw.certificate(text(user.get("client-certificate-data")), path)
+    if not current or not context:
+        error = "It has no current context." if not current else f"It has no context {current}."
+    elif not cluster:
+        error = f"The context {current} names a cluster that is not in it."
+    return Kubeconfig(
+        raw.path,
+        text(cluster.get("server")),
+        current,
+        ca.sha256 if ca else "",
+        authority,
+        user_name,
+        _client_certificate(own) if own else None,
+        path,
+        "token" in user or "tokenFile" in user,
+        error,
+        raw.bom,
+    )
+
+
+def _client_certificate(raw: RawCertificate) -> ClientCertificate:
+    organizations = subject_values(raw.subject, "O")
+    return ClientCertificate(raw.subject, raw.common_name, organizations, raw.not_before, raw.not_after)
+
+
 @asked_of_node("kubeconfigs.ps1")
 class Kubeconfigs(Fact, frozen=True):
     """The kubeconfigs in the usual places, and the certificates that kubelet uses."""
 
     kubeconfigs: tuple[Kubeconfig, ...]
     certificates: tuple[CertificateFile, ...] = ()
+
+    @classmethod
+    def read(cls, answer: RawKubeconfigs) -> Kubeconfigs:
+        files = tuple(
+            CertificateFile(f.path, c.subject, c.common_name, c.not_before, c.not_after, c.sha256)
+            for f in answer.certificates
+            for c in (f.certificate,)
+        )
+        return cls(tuple(read_kubeconfig(k) for k in answer.kubeconfigs), files)
 
     @property
     def kubelet(self) -> Kubeconfig | None:
@@ -103,11 +295,30 @@ class LogTail(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+class RawNodeLogs(msgspec.Struct, frozen=True):
+    """The answer of node_logs.ps1."""
+
+    logs: tuple[LogTail, ...]
+
+
 @asked_of_node("node_logs.ps1", seconds=15)
 class NodeLogs(Fact, frozen=True):
     """The ends of the logs of kubelet, kube-proxy and flanneld that lie on the node."""
 
     logs: tuple[LogTail, ...]
+
+    @classmethod
+    def read(cls, answer: RawNodeLogs) -> NodeLogs:
+        """Containers' logs lose the runtime's prefix."""
+        pods = "\\var\\log\\pods\\"
+        return cls(
+            tuple(
+                msgspec.structs.replace(log, text=container_log(log.text))
+                if pods in log.path.lower()
+                else log
+                for log in answer.logs
+            )
+        )
 
     def lines(self, component: str) -> list[str]:
         return [line for log in self.logs if log.component == component for line in log.text.splitlines()]
