@@ -111,13 +111,13 @@ def find_programs() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def real_cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[RealCluster]:
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """The shared cluster. The first worker to want it starts it, the last to leave stops it."""
     programs = find_programs()
     if programs is None:
         pytest.skip("no real control plane: set KWINNOW_KUBERNETES to a folder with etcd and kube-apiserver")
     base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "realcluster"
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "realcluster"
     shared.mkdir(exist_ok=True)
     record = shared / "cluster.json"
     with _locked(shared):
