@@ -23,8 +23,8 @@ _PARTIAL = re.compile(
 # Go, .NET and curl, Node.js, Java, Python, nslookup, Resolve-DnsName, and the numbers behind them.
 _UNKNOWN_NAME = re.compile(
     r"no such host|could not resolve host|couldn't resolve host|ENOTFOUND|UnknownHostException"
-    r"|getaddrinfo failed|non-existent domain|DNS name does not exist|name could not be resolved|NXDOMAIN|WSAHOST_NOT_FOUND"
-    r"|\b11001\b|\b11004\b|\b9003\b|DNS_ERROR_RCODE_NAME_ERROR|0x2af9|0x0*232b|0x8007232b",
+    r"|getaddrinfo failed|non-existent domain|DNS name does not exist|name could not be resolved"
+    r"|NXDOMAIN|WSAHOST_NOT_FOUND|\b11001\b|\b11004\b|\b9003\b|DNS_ERROR_RCODE_NAME_ERROR|0x2af9|0x0*232b|0x8007232b",
     re.IGNORECASE,
 )
 

@@ -1,0 +1,200 @@
+"""Edits for cases: pods, Services, events and logs put into a healthy example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from checks.cases import Change, Draft
+from facts.access import Now
+from facts.cluster.nodes import Nodes
+from facts.cluster.objects import (
+    Condition,
+    Container,
+    ContainerState,
+    ContainerStatus,
+    DnsConfig,
+    Endpoint,
+    EndpointPort,
+    EndpointSliceObject,
+    EnvVar,
+    EventObject,
+    InvolvedObject,
+    Metadata,
+    OwnerReference,
+    PodObject,
+    PodOs,
+    PodSpec,
+    PodStatus,
+    SecurityContext,
+    ServiceObject,
+    ServicePort,
+    ServiceSpec,
+    WindowsOptions,
+)
+from facts.cluster.pod_logs import PodTail, WindowsPodLogs
+from facts.cluster.workloads import EndpointSlices, Events, Pods, ServiceObjects
+
+SELECTS_WINDOWS = {"kubernetes.io/os": "windows"}
+replace = msgspec.structs.replace
+
+
+def new_pod(
+    name: str,
+    *,
+    env: Mapping[str, str] | Sequence[EnvVar] = (),
+    args: Sequence[str] = (),
+    image: str = "registry.example.com/shop/legacy:1.0",
+    host_process: bool = False,
+    where: str = "windows",
+    selector: Mapping[str, str] | None = None,
+    waiting: str = "",
+    message: str = "",
+    restarts: int = 0,
+    ready: bool = True,
+    dns_config: DnsConfig | None = None,
+    dns_policy: str = "ClusterFirst",
+    ip: str = "",
+    probe: Sequence[str] = (),
+    owner: str = "",
+    os_name: str = "windows",
+) -> Change:
+    """Put the pod shop/NAME on the draft's node (where="linux": on the first Linux node; "": nowhere yet).
+
+    `waiting` is the reason why its one container waits, `message` what the runtime says; without it, it runs.
+    """
+
+    def apply(draft: Draft) -> None:
+        nodes = draft.get(Nodes)
+        node = {"windows": draft.node, "linux": nodes.linux[0].name}.get(where, "")
+        address = next((n.address() for n in nodes.items if n.name == node), "")
+        variables = tuple(EnvVar(k, v) for k, v in env.items()) if isinstance(env, Mapping) else tuple(env)
+        asked = {"exec": {"command": list(probe)}} if probe else None
+        container = Container("app", image, args=tuple(args), env=variables, readiness_probe=asked)
+        told = {"reason": waiting, "message": message}
+        state = ContainerState(waiting=told) if waiting else ContainerState(running={})
+        status = ContainerStatus(
+            "app", ready=ready and not waiting, restart_count=restarts, image=image, state=state
+        )
+        well = "True" if status.ready else "False"
+        owners = (OwnerReference("ReplicaSet", f"{owner}-5d8c7"),) if owner else ()
+        pod = PodObject(
+            Metadata(name, "shop", owner_references=owners),
+            PodSpec(
+                node_name=node,
+                node_selector=dict(SELECTS_WINDOWS if selector is None else selector),
+                host_network=host_process,
+                security_context=SecurityContext(WindowsOptions(True)) if host_process else None,
+                os=PodOs(os_name) if os_name else None,
+                containers=(container,),
+                dns_policy=dns_policy,
+                dns_config=dns_config,
+            ),
+            PodStatus(
+                phase="Pending" if waiting and not restarts else "Running",
+                pod_ip=address if host_process else ip,
+                host_ip=address,
+                conditions=(Condition("Ready", well),),
+                container_statuses=(status,),
+            ),
+        )
+        draft.put(Pods, Pods((*draft.get(Pods).items, pod)))
+
+    return apply
+
+
+def pod_event(pod: str, reason: str, message: str, *, count: int = 12, namespace: str = "shop") -> Change:
+    """Put a recent warning about NAMESPACE/POD among the events."""
+
+    def apply(draft: Draft) -> None:
+        draft.put(
+            Events,
+            Events((*draft.get(Events).items, event(draft, "Pod", pod, namespace, reason, message, count))),
+        )
+
+    return apply
+
+
+def node_event(reason: str, message: str) -> Change:
+    """Put a recent warning about the draft's node among the events."""
+
+    def apply(draft: Draft) -> None:
+        new = event(draft, "Node", draft.node, "default", reason, message, 3)
+        draft.put(Events, Events((*draft.get(Events).items, new)))
+
+    return apply
+
+
+def event(
+    draft: Draft, kind: str, name: str, namespace: str, reason: str, message: str, count: int
+) -> EventObject:
+    now: datetime = draft.get(Now).utc
+    return EventObject(
+        Metadata(f"{name}.17a5", namespace),
+        InvolvedObject(kind, name, "" if kind == "Node" else namespace),
+        reason,
+        message,
+        "Warning",
+        count,
+        last_timestamp=now,
+    )
+
+
+def pod_log(pod: str, text: str, *, namespace: str = "shop") -> Change:
+    """Give the pod these last lines of log."""
+
+    def apply(draft: Draft) -> None:
+        logs = draft.get(WindowsPodLogs)
+        draft.put(
+            WindowsPodLogs, replace(logs, tails=(*logs.tails, PodTail(namespace, pod, draft.node, text)))
+        )
+
+    return apply
+
+
+def new_service(
+    name: str,
+    cluster_ip: str,
+    port: int,
+    *,
+    node_port: int = 0,
+    backend_on: str = "linux",
+    local: bool = False,
+    protocol: str = "TCP",
+    namespace: str = "shop",
+) -> Change:
+    """Put a Service with one ready backend ("linux": on the first Linux node, "windows": on the draft's, "": none)."""
+
+    def apply(draft: Draft) -> None:
+        spec = ServiceSpec(
+            "NodePort" if node_port else "ClusterIP",
+            cluster_ip,
+            (ServicePort("http", protocol, port, port, node_port),),
+            external_traffic_policy="Local" if local else "Cluster",
+        )
+        service = ServiceObject(Metadata(name, namespace), spec)
+        draft.put(ServiceObjects, ServiceObjects((*draft.get(ServiceObjects).items, service)))
+        node = {"linux": draft.get(Nodes).linux[0].name, "windows": draft.node}.get(backend_on, "")
+        endpoints = (Endpoint(("10.244.99.9",), node_name=node),) if node else ()
+        labels = {"kubernetes.io/service-name": name}
+        part = EndpointSliceObject(
+            Metadata(f"{name}-x", namespace, labels=labels),
+            endpoints,
+            (EndpointPort("http", protocol, port),),
+        )
+        draft.put(EndpointSlices, EndpointSlices((*draft.get(EndpointSlices).items, part)))
+
+    return apply
+
+
+def only_pods(keep: str) -> Change:
+    """Leave on the draft's node only the pods whose name contains `keep`."""
+
+    def apply(draft: Draft) -> None:
+        pods = draft.get(Pods)
+        left = tuple(p for p in pods.items if p.spec.node_name != draft.node or keep in p.metadata.name)
+        draft.put(Pods, Pods(left))
+
+    return apply
