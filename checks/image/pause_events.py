@@ -18,8 +18,10 @@ _NETWORK = (
     'type="flannel" failed (add): failed to create the new HostComputeEndpoint: hcnCreateEndpoint failed in '
     "Win32: 0x803b0005"
 )
-_IMAGE = "Failed to create pod sandbox: rpc error: code = NotFound desc = failed to get sandbox image "
-'"registry.k8s.io/pause:3.5": no'
+_IMAGE = (
+    "Failed to create pod sandbox: rpc error: code = NotFound desc = failed to get sandbox image "
+    '"registry.k8s.io/pause:3.5": no'
+)
 
 
 def _stuck(name: str, message: str) -> tuple[object, ...]:

@@ -43,7 +43,7 @@ def _builds(builds: tuple[int, ...]) -> str:
         Case(
             "a mirror of a tag without 2022",
             FLANNEL_2022,
-            (uses("hub.corp.example/pause:3.4.1"),),
+            (uses("hub.corp.example/pause:3.4.1"), fields(Sandboxes, sandboxes=())),
             finds="node",
         ),
         Case(
