@@ -10,6 +10,7 @@ import msgspec
 from facts.collector.wire import Asked, RawAnswer, script_text
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin, method
 from facts.needs import Need, needs_of, per_node
+from targets.decoding import decoded
 from targets.errors import NotFound, TargetError
 from targets.target import ClusterTarget
 
@@ -84,7 +85,7 @@ def read_node_answer(fact: type[Fact], raw: RawAnswer | Failed, supply: Supply) 
     read = method(fact, "read")
     schema = get_type_hints(read)["answer"] if read is not None else fact
     try:
-        answer = msgspec.json.decode(raw.value, type=schema)
+        answer = decoded(raw.value, schema)
     except msgspec.DecodeError as error:
         return Failed(
             "malformed", f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}."

@@ -14,6 +14,7 @@ from facts.collector.wire import Asked, RawAnswer, ScriptError
 from facts.fact import Failed
 from facts.session import Session
 from targets.deadline import Deadline
+from targets.decoding import converted
 from targets.recording import Line, RecordedCluster, Recorder, Recording
 from targets.target import NodeRef
 
@@ -91,7 +92,7 @@ class RecordedNodes:
                 (Attempt("recording", str(self._recording.path), "answer", "not-recorded", "", why),)
             )
         else:
-            access = msgspec.convert(found.value, Access)
+            access = converted(found.value, Access)
         on_hello(access)
         for question in questions:
             on_answer(question.id, self._answer(node.name, question))
@@ -105,7 +106,7 @@ class RecordedNodes:
                 f"The recording does not hold {question.id} of {node}.",
                 "Record anew to have it.",
             )
-        said = msgspec.convert(line.value, Said)
+        said = converted(line.value, Said)
         if said.failed is not None:
             return said.failed
         return RawAnswer(line.at, line.ms, msgspec.Raw(msgspec.json.encode(said.value)), said.error)

@@ -22,6 +22,7 @@ from playbooks.journal import Entry, Journal, Mark, now
 from playbooks.lock import Locking, locked
 from playbooks.step import NotPossible, Parameters, Step
 from targets.deadline import Deadline
+from targets.decoding import decoded
 from targets.errors import TargetError
 from targets.target import NodeRef
 
@@ -150,7 +151,7 @@ class StepRunner:
                 "script", f"PowerShell on {plan.node} says: {answer.error.type}: {answer.error.message}"
             )
         try:
-            return msgspec.json.decode(answer.value, type=Acted)
+            return decoded(answer.value, Acted)
         except msgspec.DecodeError as error:
             return Failed("malformed", f"The answer of the act cannot be read: {error}.")
 

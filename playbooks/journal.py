@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from targets.decoding import decoded
 from targets.redact import redact_value
 
 
@@ -70,7 +71,7 @@ class Journal:
         found: list[Entry] = []
         for line in self.path.read_bytes().split(b"\n"):
             try:
-                found.append(msgspec.json.decode(line, type=Entry))
+                found.append(decoded(line, Entry))
             except msgspec.DecodeError:
                 continue
         return found

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from urllib3 import exceptions as u3
 
+from targets.decoding import decoded
 from targets.errors import (
     CredentialsExpired,
     DeadlineExceeded,
@@ -108,7 +109,7 @@ def verb_of(method: str, path: str) -> str:
 def read_status(body: bytes) -> Status:
     """The Status object in `body`, or one that holds the beginning of the text instead."""
     try:
-        status = msgspec.json.decode(body, type=Status)
+        status = decoded(body, Status)
         if status.kind == "Status":
             return status
     except msgspec.DecodeError:

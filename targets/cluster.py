@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -18,6 +17,7 @@ import msgspec
 from targets.api_client import ApiClient, Request
 from targets.api_errors import ApiError
 from targets.deadline import Deadline
+from targets.decoding import decoder
 from targets.errors import MalformedAnswer
 from targets.http_wire import CONNECT_SECONDS, Answer, Hold
 from targets.kubeconfig import Chosen, choose
@@ -200,7 +200,7 @@ class Cluster:
     def _decode(self, path: str, body: bytes, as_type: type[T]) -> T:
         try:
             kind: Any = as_type
-            decoded: T = _decoder(kind).decode(body)
+            decoded: T = decoder(kind).decode(body)
             return decoded
         except msgspec.ValidationError as error:
             raise MalformedAnswer(
@@ -236,11 +236,6 @@ def with_params(path: str, params: Mapping[str, str] | None) -> str:
 
 def _bare(path: str) -> str:
     return path.partition("?")[0]
-
-
-@lru_cache(maxsize=256)
-def _decoder(as_type: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(as_type)
 
 
 def _page_type(item: type[T]) -> type[_Page[T]]:

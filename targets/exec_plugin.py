@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from targets.deadline import Deadline
+from targets.decoding import decoded
 from targets.errors import CredentialsExpired
 from targets.kubeconfig import Chosen, ExecEntry, KubeconfigError
 
@@ -90,7 +91,7 @@ def run_plugin(chosen: Chosen, entry: ExecEntry, deadline: Deadline) -> ExecStat
 
 def _status(label: str, entry: ExecEntry, output: bytes) -> ExecStatus:
     try:
-        credential = msgspec.json.decode(output, type=_ExecCredential)
+        credential = decoded(output, _ExecCredential)
     except msgspec.DecodeError:
         raise CredentialsExpired(
             f"{label} did not print an ExecCredential.", "Run it by hand and look."

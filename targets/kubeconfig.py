@@ -18,6 +18,7 @@ from typing import TypeVar
 import msgspec
 import yaml
 
+from targets.decoding import converted
 from targets.errors import TargetError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -317,7 +318,7 @@ def _parse(file: Path) -> _Document | None:
     if raw is None:
         return None
     try:
-        return msgspec.convert(_without_nulls(raw), _Document)
+        return converted(_without_nulls(raw), _Document)
     except msgspec.ValidationError as error:
         raise KubeconfigError(f"{file} is not a kubeconfig: {error}.", "Mend that field.") from None
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from targets.decoding import converted, decoded
 from targets.errors import (
     CredentialsExpired,
     DeadlineExceeded,
@@ -175,7 +176,7 @@ class Recording:
             f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
         )
         try:
-            header = msgspec.json.decode(raw[0], type=Header)
+            header = decoded(raw[0], Header)
         except (IndexError, msgspec.DecodeError) as error:
             raise bad from error
         if header.kwinnow > FORMAT:
@@ -184,7 +185,7 @@ class Recording:
         lines: list[Line] = []
         for number, text in enumerate(raw[1:], 2):
             try:
-                lines.append(msgspec.json.decode(text, type=Line))
+                lines.append(decoded(text, Line))
             except msgspec.DecodeError as error:
                 if number == len(raw):
                     self.cut_off = True
@@ -226,6 +227,6 @@ class RecordedCluster:
         if line.error is not None:
             raise raised(line.error)
         try:
-            return msgspec.convert(line.value, as_type)
+            return converted(line.value, as_type)
         except msgspec.ValidationError as error:
             raise MalformedAnswer(f"The recording's answer for {path} cannot be read: {error}.") from error

@@ -17,6 +17,7 @@ import msgspec
 from targets.api_errors import LASTING, ApiError, Status
 from targets.cluster import Cluster, ListMeta, with_params
 from targets.deadline import Deadline
+from targets.decoding import decoded, decoder
 from targets.errors import MalformedAnswer, TargetError, Unreachable
 from targets.http_wire import Hold
 from targets.lines import LineSplitter
@@ -100,9 +101,9 @@ class Watch(Generic[T]):
         self._cluster, self._path, self._params, self._timing = cluster, path, params or {}, timing
         self._item = item
         kind: Any = item
-        self._objects: msgspec.json.Decoder[T] = msgspec.json.Decoder(kind)
-        self._lines = msgspec.json.Decoder(_Line)
-        self._versions = msgspec.json.Decoder(_Versioned)
+        self._objects: msgspec.json.Decoder[T] = decoder(kind)
+        self._lines = decoder(_Line)
+        self._versions = decoder(_Versioned)
         self._hold = Hold()
 
     def stop(self) -> None:
@@ -204,7 +205,7 @@ class Watch(Generic[T]):
         try:
             kind = self._lines.decode(line)
             if kind.type == "ERROR":
-                status = msgspec.json.decode(kind.object, type=Status)
+                status = decoded(kind.object, Status)
                 text = f"{self._cluster.server} ended the watch of {self._path}: {status.message}."
                 raise ApiError(text, http_status=status.code, reason=status.reason)
             version = self._versions.decode(kind.object).metadata.resource_version

@@ -67,3 +67,15 @@ def test_the_house_names_no_place_of_its_makers() -> None:
         if path.suffix in (".py", ".md", ".toml", ".ps1", ".txt", ".json", "") and path.is_file():
             text = path.read_text("utf-8", "ignore")
             assert not [b for b in banned if b in text], name
+
+
+def test_types_are_decoded_through_one_door() -> None:
+    """msgspec crashes when two threads use a type for the first time together (targets/decoding.py)."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in sources("tui", "playbooks", "checks", "facts", "targets", endings=(".py",))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if ("msgspec.convert(" in line or "json.Decoder(" in line or ("json.decode(" in line and "type=" in line))
+        and path.name != "decoding.py"
+    ]
+    assert found == []

@@ -42,3 +42,7 @@ class Leases(Fact, frozen=True):
     def ask(cls, cluster: ClusterTarget) -> Leases:
         path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         return cls(tuple(cluster.list(path, LeaseObject)))
+
+    def of(self, node: str) -> LeaseObject | None:
+        """The heartbeat of one node."""
+        return next((lease for lease in self.items if lease.metadata.name == node), None)

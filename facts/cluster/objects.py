@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from facts.cluster.signing_request import node_of
 from targets.target import NodeRef
 
 
@@ -343,6 +344,7 @@ class LeaseObject(Obj, frozen=True):
 class CsrSpec(Obj, frozen=True):
     signer_name: str = ""
     username: str = ""
+    request: str = ""  # base64 of the PEM
 
 
 class CsrStatus(Obj, frozen=True):
@@ -354,6 +356,11 @@ class CsrObject(Obj, frozen=True):
     metadata: Metadata = Metadata()
     spec: CsrSpec = CsrSpec()
     status: CsrStatus = CsrStatus()
+
+    @property
+    def node_name(self) -> str:
+        """The node that the certificate is for; empty where that cannot be read."""
+        return node_of(self.spec.username, self.spec.request)
 
 
 class VersionInfo(Obj, frozen=True):

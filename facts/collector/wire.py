@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from targets.decoding import decoded
 from targets.errors import MalformedAnswer
 
 LINE = 4000
@@ -146,13 +147,13 @@ class Reader:
         identity, _, value = rest.partition(" ")
         try:
             if word == "hello":
-                return msgspec.json.decode(rest, type=HelloLine)
+                return decoded(rest, HelloLine)
             if word == "data":
                 self._parts.setdefault(identity, []).append(value)
             elif word == "end":
                 return self._end(identity, value)
             elif word == "plain":
-                return Answered(identity, msgspec.json.decode(value, type=RawAnswer))
+                return Answered(identity, decoded(value, RawAnswer))
             elif word == "done":
                 self.finished = True
                 return Done(int(rest))
@@ -174,4 +175,4 @@ class Reader:
             return Damaged(identity, f"The answer cannot be unpacked: {error}")
         if unpacker.unconsumed_tail:
             return Damaged(identity, "The answer is larger than 64 MiB.")
-        return Answered(identity, msgspec.json.decode(text, type=RawAnswer))
+        return Answered(identity, decoded(text, RawAnswer))
