@@ -10,7 +10,7 @@ import msgspec
 
 from checks.check import Case
 from facts.answers import Answer, Answers
-from facts.examples import STACKS, example
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022, STACKS, example
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin
 from facts.needs import needs_of_fact, per_node
 from facts.session import Session
@@ -93,4 +93,18 @@ def without(items: Iterable[T], unwanted: Callable[[T], bool]) -> tuple[T, ...]:
     return tuple(i for i in items if not unwanted(i))
 
 
-__all__ = ["ALL", "STACKS", "Change", "Draft", "change", "drafted", "fails", "fields", "without"]
+__all__ = [
+    "ALL",
+    "CLASSIC_2019",
+    "FLANNEL_2019",
+    "FLANNEL_2022",
+    "STACKS",
+    "Case",
+    "Change",
+    "Draft",
+    "change",
+    "drafted",
+    "fails",
+    "fields",
+    "without",
+]
