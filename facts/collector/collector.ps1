@@ -126,9 +126,11 @@ function Write-Answer([string]$id, $answer) {
 }
 function Write-Failure([string]$id, [int]$ms, $caught) {
     $e = $caught.Exception
-    while ($e.InnerException -and $e -isnot [Management.Automation.RuntimeException]) { $e = $e.InnerException }
+    # Calling EndInvoke wraps what the question threw.
+    while ($e.InnerException -and $e -is [Management.Automation.MethodInvocationException]) { $e = $e.InnerException }
     $record = if ($e.ErrorRecord) { $e.ErrorRecord } else { $caught }
-    $deep = if ($record.Exception) { $record.Exception } else { $e }
+    $deep = $e
+    if ($record.Exception -and $record.Exception -isnot [Management.Automation.ParentContainsErrorRecordException]) { $deep = $record.Exception }
     $said = Hide-Secrets ([string]$deep.Message)
     Write-Answer $id @{ at = (Format-Utc (Get-Date)); ms = $ms; error = @{ type = $deep.GetType().FullName; hresult = '0x{0:X8}' -f $deep.HResult; fqid = [string]$record.FullyQualifiedErrorId; message = $said } }
 }

@@ -5,6 +5,7 @@ foreach ($i in Get-NetIPInterface -AddressFamily IPv4) { $ip[[int]$i.ifIndex] = 
 $addresses = @{}
 foreach ($a in Get-NetIPAddress -AddressFamily IPv4) {
     $index = [int]$a.InterfaceIndex
+    if (@($addresses[$index] | Where-Object { $_ -and $_.address -eq [string]$a.IPAddress }).Count) { continue }
     $addresses[$index] = @($addresses[$index] | Where-Object { $_ }) + @(@{ address = [string]$a.IPAddress; prefix_length = [int]$a.PrefixLength; origin = [string]$a.PrefixOrigin })
 }
 $list = foreach ($a in Get-NetAdapter -IncludeHidden) {

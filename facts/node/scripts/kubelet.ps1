@@ -16,12 +16,15 @@ foreach ($one in $scripts) {
     if ($null -ne $read) { $text = Hide-Secrets $read; $script = $one; break }
 }
 $variables = Read-Text 'C:\var\lib\kubelet\kubeadm-flags.env'
-$config = 'C:\var\lib\kubelet\config.yaml'
+# Without --config there is none; kubeadm's is taken where the flags cannot be seen.
+$config = ''
+if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml' -PathType Leaf) { $config = 'C:\var\lib\kubelet\config.yaml' }
 foreach ($source in $line, $path, $nssm.parameters, $variables, $text) {
     if ([string]$source -match '--config[= ]+["'']?([^"''\s]+)') { $config = $Matches[1] -replace '/', '\'; break }
 }
 if ($config -like '\*' -and $config -notlike '\\*') { $config = "C:$config" }
-$content = Read-Text $config
+$content = $null
+if ($config) { $content = Read-Text $config }
 $program = ''
 if ($process -and $process.ExecutablePath) { $program = [string]$process.ExecutablePath }
 elseif ($service -and (Get-ProgramPath $service.PathName) -like '*kubelet.exe') { $program = Get-ProgramPath $service.PathName }

@@ -175,6 +175,7 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
             "must be run elevated to connect. This error may also indicate that the docker daemon is not running.\n"
         )
         client = json.dumps({"Client": _DOCKER_CLIENT, "Server": None}) + "\n"
+        more = {_DOCKER_PODS: Native("", text, 1)}
         outputs = (Native(client, text, 1), Native("", text, 1), Native("", text, 1))
     else:
         server = {
@@ -223,6 +224,7 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
             )
             for ref in sorted(world.node_memory(machine.name).pulled)
         ]
+        more = _docker_more(world, machine)
         both = {"Client": _DOCKER_CLIENT, "Server": server}
         outputs = (
             Native(json.dumps(both) + "\n"),
@@ -231,6 +233,32 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
         )
     answers = dict(zip(commands, outputs, strict=True)) | dict(zip(plain, outputs, strict=True))
     answers["--version"] = Native("Docker version 19.03.18, build dd65d9e\n")
+    return answers | more
+
+
+_DOCKER_PODS = "ps -a --no-trunc --filter label=io.kubernetes.docker.type=podsandbox --format {{json .}}"
+
+
+def _docker_more(world: World, machine: Machine) -> dict[str, Native]:
+    """Sandboxes as dockershim names them, and the Windows version of each image on disk."""
+    lines = [
+        json.dumps(
+            {
+                "ID": s.id,
+                "Names": f"k8s_POD_{s.pod[1]}_{s.pod[0]}_{s.uid}_0",
+                "Status": "Up 3 hours" if s.ready else "Exited (1) 5 minutes ago",
+            }
+        )
+        for s in world.node_memory(machine.name).sandboxes.values()
+    ]
+    answers = {_DOCKER_PODS: Native("".join(line + "\n" for line in lines))}
+    for reference in world.node_memory(machine.name).pulled:
+        known = world.registries.get(reference)
+        builds = known.windows if known else ()
+        build = machine.os.build if machine.os.build in builds else max(builds, default=0)
+        if build:
+            command = f"image inspect --format {{{{.OsVersion}}}} {reference}"
+            answers[command] = Native(f"10.0.{build}.1\n")
     return answers
 
 
