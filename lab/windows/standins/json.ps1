@@ -46,7 +46,7 @@ function ConvertTo-LabJsonValue($value, [int]$depth, [bool]$compress, [int]$inde
         return '[' + $break + [string]::Join(',' + $break, $parts) + $close + ']'
     } else {
         foreach ($p in $value.PSObject.Properties) {
-            if ($p.MemberType -notin 'Property', 'NoteProperty') { continue }
+            if ($p.MemberType -notin 'Property', 'NoteProperty', 'ScriptProperty', 'AliasProperty') { continue }
             $inner = $null
             try { $inner = $p.Value } catch { $inner = $null }
             $parts.Add((ConvertTo-LabJsonText $p.Name) + $colon + (ConvertTo-LabJsonValue $inner ($depth - 1) $compress ($indent + 4)))

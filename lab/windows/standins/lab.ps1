@@ -49,19 +49,20 @@ function ConvertTo-LabTime([double]$seconds) {
 # An object as the CIM cmdlets give it. Properties of the instance itself come last, as in the real serialised form:
 # https://learn.microsoft.com/dotnet/api/microsoft.management.infrastructure.ciminstance
 function New-LabCim([string]$class, [Collections.IDictionary]$values, [string]$namespace = 'root/cimv2') {
-    $object = [pscustomobject]$values
-    $names = @($values.Keys)
-    $list = foreach ($name in $names) {
-        [pscustomobject][ordered]@{ Name = $name; Value = $values[$name]; CimType = 0; Flags = 'Property, ReadOnly, NotModified'; IsValueModified = $false }
-    }
-    $server = (Get-LabState os).hostname
     $short = $class.Split('/')[-1]
-    $object.PSObject.Properties.Add([psnoteproperty]::new('PSComputerName', $null))
-    $object.PSObject.Properties.Add([psnoteproperty]::new('CimClass', [pscustomobject][ordered]@{
-        CimSuperClassName = $null; CimClassName = $short; CimClassProperties = $names; CimClassQualifiers = @()
-        CimClassMethods = @(); CimSystemProperties = [pscustomobject][ordered]@{ Namespace = $namespace; ServerName = $server; ClassName = $short; Path = $null } }))
-    $object.PSObject.Properties.Add([psnoteproperty]::new('CimInstanceProperties', @($list)))
-    $object.PSObject.Properties.Add([psnoteproperty]::new('CimSystemProperties', [pscustomobject][ordered]@{ Namespace = $namespace; ServerName = $server; ClassName = $short; Path = $null }))
+    $values.PSComputerName = $null
+    $object = [pscustomobject]$values
+    $system = [pscustomobject][ordered]@{ Namespace = $namespace; ServerName = $env:COMPUTERNAME; ClassName = $short; Path = $null }
+    # Made when somebody looks: there are hundreds of objects, and only a careless script looks.
+    $shape = [psscriptproperty]::new('CimClass', {
+            [pscustomobject][ordered]@{ CimSuperClassName = $null; CimClassName = $this.CimSystemProperties.ClassName; CimClassProperties = @($this.PSObject.Properties | Where-Object MemberType -EQ NoteProperty | ForEach-Object Name); CimClassQualifiers = @(); CimClassMethods = @(); CimSystemProperties = $this.CimSystemProperties }
+        })
+    $list = [psscriptproperty]::new('CimInstanceProperties', {
+            , @(foreach ($p in $this.PSObject.Properties) { if ($p.MemberType -eq 'NoteProperty' -and $p.Name -notin 'PSComputerName', 'CimSystemProperties') { [pscustomobject][ordered]@{ Name = $p.Name; Value = $p.Value; CimType = 0; Flags = 'Property, ReadOnly, NotModified'; IsValueModified = $false } } })
+        })
+    $object.PSObject.Properties.Add($shape)
+    $object.PSObject.Properties.Add($list)
+    $object.PSObject.Properties.Add([psnoteproperty]::new('CimSystemProperties', $system))
     $object.PSObject.TypeNames.Insert(0, 'Microsoft.Management.Infrastructure.CimInstance')
     $object.PSObject.TypeNames.Insert(0, "Microsoft.Management.Infrastructure.CimInstance#$namespace/$short")
     $object

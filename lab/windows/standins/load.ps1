@@ -10,6 +10,7 @@ $PSVersionTable['PSEdition'] = 'Desktop'
 $PSVersionTable['BuildVersion'] = [version]"10.0.$($lab.build).$($lab.ubr)"
 $PSVersionTable['CLRVersion'] = [version]'4.0.30319.42000'
 Remove-Variable -Name file
+$env:KWINNOW_LAB_LANGUAGE = $lab.language_mode
 if ($lab.language_mode -ne 'FullLanguage') {
     $ExecutionContext.SessionState.LanguageMode = $lab.language_mode
 }

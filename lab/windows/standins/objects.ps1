@@ -45,7 +45,7 @@ function New-Object {
         throw (New-LabError 'NoCOMClassIdentified,Microsoft.PowerShell.Commands.NewObjectCommand' "Retrieving the COM class factory for component with CLSID {00000000-0000-0000-0000-000000000000} failed due to the following error: 80040154 Class not registered." 'System.Runtime.InteropServices.COMException' 'ResourceUnavailable' $ComObject)
     }
     # Core types: https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_language_modes?view=powershell-5.1
-    if ((Get-LabState os).language_mode -ne 'FullLanguage' -and $TypeName -notmatch '^(System\.)?(Management\.Automation\.)?(PSObject|PSCustomObject|Hashtable|Collections\.Hashtable|DateTime|TimeSpan|String|Int32|Int64|Guid|Version|Uri|Object|Array)$') {
+    if ($env:KWINNOW_LAB_LANGUAGE -ne 'FullLanguage' -and $TypeName -notmatch '^(System\.)?(Management\.Automation\.)?(PSObject|PSCustomObject|Hashtable|Collections\.Hashtable|DateTime|TimeSpan|String|Int32|Int64|Guid|Version|Uri|Object|Array)$') {
         throw (New-LabError 'CannotCreateTypeConstrainedLanguage,Microsoft.PowerShell.Commands.NewObjectCommand' 'Cannot create type. Only core types are supported in this language mode.' 'System.Management.Automation.PSNotSupportedException' 'PermissionDenied' $TypeName)
     }
     if ($TypeName -match '^(System\.)?Net\.Sockets\.TcpClient$') {

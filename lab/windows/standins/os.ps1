@@ -13,6 +13,10 @@ function Get-Date {
     }
 }
 
+# https://learn.microsoft.com/powershell/module/microsoft.powershell.utility/get-culture?view=powershell-5.1
+function Get-Culture { [CmdletBinding()] param() [cultureinfo]::new([string](Get-LabState os).ui_culture) }
+function Get-UICulture { [CmdletBinding()] param() [cultureinfo]::new([string](Get-LabState os).ui_culture) }
+
 # https://learn.microsoft.com/powershell/module/defender/get-mpcomputerstatus
 function Get-MpComputerStatus {
     [CmdletBinding()] param()

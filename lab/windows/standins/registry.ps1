@@ -44,6 +44,17 @@ function Get-LabRegistry {
         $keys["$root\$name"] = $values
         if ($service.nssm.Count) { $keys["$root\$name\Parameters"] = $service.nssm }
     }
+    # Rules as text: MS-GPFAS 2.2.2.19, https://learn.microsoft.com/openspecs/windows_protocols/ms-gpfas
+    foreach ($rule in (Get-LabState firewall).rules) {
+        $place = if ($rule.store -eq 'GroupPolicy') { 'HKLM:\SOFTWARE\Policies\Microsoft\WindowsFirewall\FirewallRules' } else { "$root\SharedAccess\Parameters\FirewallPolicy\FirewallRules" }
+        if (-not $keys.ContainsKey($place)) { $keys[$place] = [ordered]@{} }
+        $parts = @('v2.28', "Action=$($rule.action)", "Active=$($rule.enabled.ToString().ToUpperInvariant())", "Dir=$(if ($rule.direction -eq 'Inbound') { 'In' } else { 'Out' })")
+        if ($rule.protocol -ne 'Any') { $parts += "Protocol=$(@{ TCP = 6; UDP = 17; ICMPv4 = 1; ICMPv6 = 58 }[[string]$rule.protocol])" }
+        if ($rule.profile -ne 'Any') { $parts += @([string]$rule.profile -split ',\s*' | ForEach-Object { "Profile=$_" }) }
+        foreach ($port in $rule.local_port) { if ($port -ne 'Any') { $parts += "LPort=$port" } }
+        if ($rule.program -ne 'Any') { $parts += "App=$($rule.program)" }
+        $keys[$place][$rule.name] = [string]::Join('|', $parts + "Name=$($rule.display_name)") + '|'
+    }
     $named = Get-LabState registry
     foreach ($path in $named.Keys) {
         $full = ConvertTo-LabRegistryPath $path
