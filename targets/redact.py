@@ -23,7 +23,9 @@ _SHAPES = re.compile(r"://[^\s/@]*@|(?<=[a-z0-9]{6})\.[a-z0-9]{16}")
 
 _PEM = re.compile(
     r"-----BEGIN ((?:[A-Z0-9]+ )*)PRIVATE KEY-----(?!\[redacted\])"
-    r"(?:(?:(?!-----(?:BEGIN|END) )[\s\S])*?-----END \1PRIVATE KEY-----|(?:[A-Za-z0-9+/=\s:,-]|\\[nr])*)"
+    r"(?:(?:(?!-----(?:BEGIN|END) )[\s\S])*?-----END \1PRIVATE KEY-----"
+    # ... or cut off: whole lines of base64, and the last one, which may be short
+    r"|(?:(?:\\[nr]|\s)*+[A-Za-z0-9+/=]{16,}+)*+(?:(?:\\[nr]|\s)*+[A-Za-z0-9+/=]++(?=[\\\"'\r\n]|\Z))?)"
 )
 _JWT = re.compile(r"\beyJ[\w-]{4,}\.[\w-]{4,}(?:\.[\w-]*)?")
 _BEARER = re.compile(r"\b(Bearer|Basic|Negotiate|NTLM|Digest)(\s+)(?=[^\s\"']*[0-9.=+/_])[\w.~+/=-]{8,}")

@@ -55,13 +55,13 @@ def way(
     more = {name: settings.pop(name) for name in ("lockout", "password") if name in settings}
     settings.setdefault("connect_timeout", 5.0)
     peer = Peer(
-        "win-1",
-        host,
-        port,
-        https,
-        scheme,
-        USER,
-        settings.get("proxy", ""),
+        node="win-1",
+        host=host,
+        port=port,
+        https=https,
+        scheme=scheme,
+        user=settings.pop("user", USER),
+        proxy=settings.get("proxy", ""),
         literal=settings.pop("literal", True),
     )
     more.setdefault("password", lambda _: CANARY)
