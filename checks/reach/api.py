@@ -1,0 +1,173 @@
+"""The ways to the API server: from the console, from the node, and the one that kubectl makes up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from checks.cases import change, fails
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
+from checks.relations import kubelet_silent
+from facts.access import ThisNode
+from facts.cluster.control_plane import ApiServer
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.fact import Failed
+from facts.node.kubernetes import LogTail, NodeLogs
+from facts.node.probes import Probe, TcpProbes
+
+API = Object("ApiServer", "kube-apiserver")
+_ANSWERED = ("credentials", "permission-denied")
+_BROKEN = ("unreachable", "deadline", "malformed", "api-error")
+
+
+@check(
+    "reach.api.unreachable",
+    title="The API server answers the console",
+    severity=ERROR,
+    cases=[
+        Case(
+            "refused",
+            FLANNEL_2022,
+            (fails(ApiServer, "No connection.", "unreachable"),),
+            finds="kube-apiserver",
+        ),
+        Case("too slow", FLANNEL_2022, (fails(ApiServer, "No answer.", "deadline"),), finds="kube-apiserver"),
+        Case(
+            "a 403 proves that it answers",
+            FLANNEL_2022,
+            (fails(ApiServer, "no", "permission-denied"),),
+            quiet=True,
+        ),
+        Case("not asked", FLANNEL_2022, (fails(ApiServer, "not asked", "not-asked"),), unknown=True),
+    ],
+)
+def api_unreachable(api: ApiServer | Failed) -> Iterator[Said]:
+    """Without the API server nothing on the cluster's side can be judged.
+
+    Rule: GET /version and /livez; no connection, an untrusted certificate, no answer in time, an answer that is no
+    API server's, or a status other than 200, 401 and 403 is an error. 401 and 403 prove that it answers.
+    Remedy: Check `clusters[].cluster.server` of the kubeconfig, the proxy variables and the VPN, and that TCP 6443
+    is open: `kubectl --kubeconfig FILE get --raw /livez -v=6`.
+    Confused with: a user without rights or with expired credentials (the server is there), and the Windows node's
+    own way to the API server (reach.api.from-node).
+    Source: Kubernetes documentation, "API health endpoints"; the certificate that does not name the address is the
+    usual cause in Microsoft's "Troubleshooting Kubernetes".
+    """
+    if isinstance(api, Failed):
+        if api.kind in _BROKEN:
+            yield Problem(api.why, API, remedy=api.hint)
+        elif api.kind not in _ANSWERED:
+            yield CannotTell(api.why, hint=api.hint)
+    elif api.alive and api.alive.lower() != "ok":
+        said = " ".join(api.alive.split())[:120]
+        yield Problem(f"The API server answers, but its own health check says: {said}", API)
+
+
+_MEANING = {
+    "refused": "it is refused: nothing listens there",
+    "timeout": "it times out: a firewall or a missing route drops it",
+    "name": "the name does not resolve on the node",
+    "unreachable": "the node has no route to it",
+}
+
+
+def _api_probe(outcome: str) -> TcpProbes:
+    return TcpProbes((Probe("api", "10.0.1.10", 6443, outcome),))
+
+
+@check(
+    "reach.api.from-node",
+    title="The node reaches the API server",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent)],
+    cases=[
+        Case(
+            "a firewall between",
+            FLANNEL_2022,
+            (change(TcpProbes, lambda _: _api_probe("timeout")),),
+            finds="node",
+        ),
+        Case("no such name", CLASSIC_2019, (change(TcpProbes, lambda _: _api_probe("name")),), finds="node"),
+        Case("open", FLANNEL_2022, (change(TcpProbes, lambda _: _api_probe("open")),), quiet=True),
+        Case("could not try", FLANNEL_2022, (fails(TcpProbes),), unknown=True),
+    ],
+)
+def api_from_node(node: ThisNode, probes: TcpProbes) -> Iterator[Said]:
+    """kubelet, kube-proxy and flanneld on a node that cannot reach the API server do nothing.
+
+    Rule: a TCP connection from the Windows host to the host and port in the kubelet's own kubeconfig fails within
+    3 s, or its name does not resolve.
+    Remedy: On the node: `Test-NetConnection HOST -Port 6443`; then mend the route, the firewall or the proxy on the
+    way. Where the machine has an HTTP proxy, add the API server to NO_PROXY of the machine environment.
+    Confused with: the ClusterIP of the Service `kubernetes` (10.96.0.1:443), which a Windows host need not reach.
+    Source: kubernetes-sigs/sig-windows-tools, hostprocess/flannel (why flannel there gets the API server's address
+    from the kubeconfig and not from the Service).
+    """
+    tried = probes.of("api")
+    if not tried:
+        yield Skip("The kubelet's kubeconfig names no server to try.")
+    for probe in tried:
+        if probe.outcome != "open":
+            why = _MEANING.get(probe.outcome, probe.outcome)
+            where = f"{probe.host}:{probe.port}"
+            yield Problem(
+                f"{node.name} cannot open a TCP connection to the API server at {where}: {why}.",
+                proof={TcpProbes: f"api {where}: {probe.outcome} after {probe.ms} ms"},
+            )
+
+
+_LOOPBACK = re.compile(r"(\[::1\]|127\.0\.0\.1|localhost):8080\b.*connectex", re.I)
+_LATEST = 200  # lines of each component: what it says now, not what it said before it was mended
+
+
+def _says(line: str) -> NodeLogs:
+    return NodeLogs((LogTail("flanneld", r"C:\k\flanneld.log", None, line),))
+
+
+_REFUSED = (
+    'E0102 03:04:05.000000 412 reflector.go:138] Failed to list *v1.Node: Get "http://localhost:8080/api/v1/nodes": '
+    "dial tcp [::1]:8080: connectex: No connection could be made because the target machine actively refused it."
+)
+
+
+@check(
+    "reach.api.loopback-8080",
+    title="Programs on the node know where the API server is",
+    severity=ERROR,
+    explains=[cause_of("node.notready")],
+    cases=[
+        Case(
+            "flanneld without a kubeconfig",
+            CLASSIC_2019,
+            (change(NodeLogs, lambda _: _says(_REFUSED)),),
+            finds="node",
+        ),
+        Case(
+            "another port on localhost",
+            CLASSIC_2019,
+            (change(NodeLogs, lambda _: _says("dial tcp 127.0.0.1:10248: connectex: refused")),),
+            quiet=True,
+        ),
+    ],
+)
+def loopback_8080(node: ThisNode, logs: NodeLogs) -> Iterator[Said]:
+    """A client without a kubeconfig falls back to localhost:8080, where no API server listens on Windows.
+
+    Rule: among the last 200 lines of a log on the node, one has `[::1]:8080`, `127.0.0.1:8080` or `localhost:8080`
+    followed by `connectex`.
+    Remedy: Give the program its kubeconfig: `--kubeconfig-file=C:\\k\\config` for flanneld, `--kubeconfig` for kubelet
+    and kube-proxy; in a shell `$env:KUBECONFIG='C:\\k\\config'`. Then restart the service.
+    Confused with: an API server that is down: here nobody asked it.
+    Source: MicrosoftDocs/Virtualization-Documentation, "Joining Windows nodes".
+    """
+    seen: set[str] = set()
+    for log in logs.logs:
+        line = next((text for text in log.text.splitlines()[-_LATEST:] if _LOOPBACK.search(text)), "")
+        if line and log.component not in seen:
+            seen.add(log.component)
+            yield Problem(
+                f"{log.component} on {node.name} asks localhost:8080 for the API server: it has no kubeconfig.",
+                proof={NodeLogs: f"{log.path}: {line[:300]}"},
+            )

@@ -1,0 +1,279 @@
+"""WinRM as the way into a node, judged from how far each attempt came."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.edits import way_failed
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said
+from facts.access import Access, Attempt, ThisNode
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+
+_ORDER = ("config", "resolve", "connect", "tls", "auth", "shell", "command", "answer")
+_TRUST = ("tls-untrusted", "tls-name", "tls-time", "tls-fingerprint", "tls-client", "tls")
+_NO_WINRM = ("odd-port", "not-winrm", "dropped", "proxy", "tls-silent")
+_LOGON = ("rejected", "scheme-off", "ticket", "access-denied", "shells-off", "kerberos-missing")
+
+
+def _failure(access: Access) -> Attempt | None:
+    """The WinRM attempt that failed; None where a way worked."""
+    if access.way:
+        return None
+    return next((a for a in reversed(access.attempts) if a.way == "winrm"), None)
+
+
+def _judge(access: Access, stage: str, hit: bool, failure: Attempt) -> Iterator[Said]:
+    """What a check of `stage` says about `failure`: its own, of an earlier stage (then it cannot tell), or later."""
+    if hit:
+        where = f"{failure.way} {failure.address}: stage {failure.stage or 'config'}, {failure.code or failure.kind}"
+        yield Problem(failure.why, proof={Access: where}, remedy=failure.hint)
+    elif _ORDER.index(failure.stage or "config") <= _ORDER.index(stage):
+        yield CannotTell(failure.why, hint=failure.hint)
+
+
+def _coded(failure: Attempt, codes: Collection[str]) -> bool:
+    return failure.code in codes
+
+
+@check(
+    "reach.winrm.port",
+    title="Something speaks WinRM on the node",
+    severity=ERROR,
+    explains=[cause_of("reach.console.no-path")],
+    cases=[
+        Case(
+            "refused",
+            FLANNEL_2022,
+            (way_failed("connect", "unreachable", "refused", "refused"),),
+            finds="node",
+        ),
+        Case(
+            "filtered",
+            CLASSIC_2019,
+            (way_failed("connect", "unreachable", "filtered", "no answer"),),
+            finds="node",
+        ),
+        Case(
+            "no such name",
+            FLANNEL_2022,
+            (way_failed("resolve", "unreachable", "name", "no name"),),
+            finds="node",
+        ),
+        Case(
+            "HTTPS on 5985",
+            FLANNEL_2022,
+            (way_failed("tls", "unreachable", "odd-port", "odd"),),
+            finds="node",
+        ),
+        Case(
+            "wrong password", FLANNEL_2022, (way_failed("auth", "credentials", "rejected", "no"),), quiet=True
+        ),
+        Case(
+            "no way configured",
+            FLANNEL_2022,
+            (way_failed("config", "unreachable", "", "none"),),
+            unknown=True,
+        ),
+    ],
+)
+def winrm_port(node: ThisNode, access: Access) -> Iterator[Said]:
+    """Nothing about the inside of the node can be asked over WinRM; what depends on it is unknown, not broken.
+
+    Rule: the name does not resolve, TCP 5985 (HTTP) or 5986 (HTTPS) is refused (no service or listener) or not
+    answered (a firewall, or the node is down), or what listens there is not WinRM.
+    Remedy: On the node, as administrator: `Enable-PSRemoting -Force`; for HTTPS `New-Item WSMan:\\localhost\\Listener
+    -Transport HTTPS -Address * -CertificateThumbPrint THUMBPRINT -Force`; and `Enable-NetFirewallRule -Name
+    WINRM-HTTP-In-TCP*` (the rule of the public profile admits only the node's own subnet).
+    Confused with: rejected credentials (reach.winrm.auth): then something does listen. A node that runs well can
+    still have no WinRM.
+    Source: pywinrm, transport.py and README (ports); Microsoft Learn, "Installation and configuration for Windows
+    Remote Management".
+    """
+    failure = _failure(access)
+    if failure is None:
+        return
+    early = failure.stage in ("resolve", "connect") or (
+        failure.stage in ("tls", "auth") and failure.code in _NO_WINRM
+    )
+    yield from _judge(access, "connect", early, failure)
+
+
+@check(
+    "reach.winrm.auth",
+    title="The node lets the console log on",
+    severity=ERROR,
+    explains=[cause_of("reach.console.no-path")],
+    cases=[
+        Case(
+            "wrong password",
+            FLANNEL_2022,
+            (way_failed("auth", "credentials", "rejected", "no"),),
+            finds="node",
+        ),
+        Case(
+            "scheme is off",
+            CLASSIC_2019,
+            (way_failed("auth", "credentials", "scheme-off", "off"),),
+            finds="node",
+        ),
+        Case(
+            "unknown CA",
+            FLANNEL_2022,
+            (way_failed("tls", "unreachable", "tls-untrusted", "CA"),),
+            finds="node",
+        ),
+        Case(
+            "no admin",
+            FLANNEL_2022,
+            (way_failed("shell", "permission-denied", "access-denied", "no"),),
+            finds="node",
+        ),
+        Case(
+            "another node has rejected it",
+            FLANNEL_2022,
+            (way_failed("auth", "credentials", "held-back", "no"),),
+            unknown=True,
+        ),
+        Case(
+            "no connection",
+            FLANNEL_2022,
+            (way_failed("connect", "unreachable", "refused", "no"),),
+            unknown=True,
+        ),
+    ],
+)
+def winrm_auth(node: ThisNode, access: Access) -> Iterator[Said]:
+    """The node answers, but console and node do not come to trust each other.
+
+    Rule: HTTP 401 whose WWW-Authenticate lacks the scheme that was used: the scheme is switched off. 401 with the
+    scheme offered: wrong credentials, or a local administrator filtered by remote UAC. A TLS certificate that is not
+    trusted, and a user who may log on but not open a shell, count too. A user that was held back after another
+    node's rejection is not judged here.
+    Remedy: Check user and password. For a local administrator other than the built-in one, on the node:
+    `Set-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\System
+    LocalAccountTokenFilterPolicy 1`. Basic only over HTTPS: `Set-Item WSMan:\\localhost\\Service\\Auth\\Basic $true`.
+    Confused with: every 401 looks like a wrong password in pywinrm's own message. Basic knows local accounts only;
+    Kerberos fails when the clocks are more than five minutes apart.
+    Source: pywinrm, transport.py; https://github.com/diyan/pywinrm/issues/188 and /154.
+    """
+    failure = _failure(access)
+    if failure is None:
+        return
+    hit = _coded(failure, _LOGON) or (failure.stage == "tls" and failure.code in _TRUST)
+    yield from _judge(access, "auth", hit, failure)
+
+
+@check(
+    "reach.winrm.unencrypted",
+    title="WinRM is not asked to send a password in the clear",
+    severity=ERROR,
+    explains=[cause_of("reach.console.no-path")],
+    cases=[
+        Case(
+            "Basic over HTTP",
+            FLANNEL_2022,
+            (way_failed("config", "unreachable", "unencrypted", "no"),),
+            finds="node",
+        ),
+        Case("filtered", FLANNEL_2022, (way_failed("connect", "unreachable", "filtered", "no"),), quiet=True),
+    ],
+)
+def winrm_unencrypted(node: ThisNode, access: Access) -> Iterator[Said]:
+    """Basic over plain HTTP shows the password to everybody on the way, and a node refuses it by default.
+
+    Rule: transport is basic and https is false: refused here, before anything is sent.
+    Remedy: In the configuration of the console set `https = true`, or `transport = "ntlm"`, which seals every
+    message on the same port. Do not set AllowUnencrypted on the node.
+    Confused with: wrong credentials: NTLM and Kerberos work on the same port.
+    Source: https://github.com/diyan/pywinrm/issues/105 and /154.
+    """
+    failure = _failure(access)
+    if failure is not None and failure.code == "unencrypted":
+        yield from _judge(access, "config", True, failure)
+
+
+@check(
+    "reach.winrm.quota",
+    title="WinRM on the node has room for one more shell",
+    severity=WARN,
+    explains=[cause_of("reach.console.no-path")],
+    cases=[
+        Case(
+            "too many shells",
+            FLANNEL_2022,
+            (way_failed("shell", "permission-denied", "quota", "full"),),
+            finds="node",
+        ),
+        Case(
+            "out of memory",
+            FLANNEL_2022,
+            (way_failed("answer", "malformed", "quota", "memory"),),
+            finds="node",
+        ),
+        Case(
+            "no connection",
+            FLANNEL_2022,
+            (way_failed("connect", "unreachable", "refused", "no"),),
+            unknown=True,
+        ),
+    ],
+)
+def winrm_quota(node: ThisNode, access: Access) -> Iterator[Said]:
+    """WinRM limits shells, users and memory; shells that were left open use them up.
+
+    Rule: a WSMan fault with a quota's number or with an MSFT_WmiError inside, or System.OutOfMemoryException on
+    standard error. 0x80338029 (nothing came within the receive window) is no fault.
+    Remedy: `Restart-Service WinRM` on the node closes what was left open; `Set-Item
+    WSMan:\\localhost\\Shell\\MaxShellsPerUser 50` and `…\\MaxMemoryPerShellMB 2048` raise the limits.
+    Confused with: a node that hangs: there no fault comes at all.
+    Source: MS-WSMV 3.1.4.5.2.1; pywinrm, protocol.py; pypsrp, powershell.py.
+    """
+    failure = _failure(access)
+    if failure is not None:
+        yield from _judge(access, "shell", failure.code == "quota", failure)
+
+
+@check(
+    "reach.winrm.output-size",
+    title="The node's answer arrives whole",
+    severity=WARN,
+    explains=[cause_of("reach.console.no-path")],
+    cases=[
+        Case(
+            "cut off",
+            FLANNEL_2022,
+            (way_failed("answer", "malformed", "truncated", "ended early"),),
+            finds="node",
+        ),
+        Case(
+            "dropped", FLANNEL_2022, (way_failed("command", "malformed", "dropped", "dropped"),), finds="node"
+        ),
+        Case("slow", FLANNEL_2022, (way_failed("answer", "deadline", "deadline", "slow"),), unknown=True),
+        Case(
+            "no connection",
+            FLANNEL_2022,
+            (way_failed("connect", "unreachable", "refused", "no"),),
+            unknown=True,
+        ),
+    ],
+)
+def winrm_output(node: ThisNode, access: Access) -> Iterator[Said]:
+    """The collector ran, and its answer cannot be used: nothing may be concluded about the node.
+
+    Rule: the last line of the protocol did not come, or a part does not have the length and hash that the node
+    announced.
+    Remedy: Ask again. If it happens again look at `Get-WinEvent Microsoft-Windows-WinRM/Operational` on the node and
+    at proxies and endpoint protection on the way.
+    Confused with: a fault of the node: the parts that came whole are used.
+    Source: https://github.com/diyan/pywinrm/issues/114 (envelope limits); docs/collector.md.
+    """
+    failure = _failure(access)
+    if failure is not None:
+        hit = (
+            failure.kind == "malformed"
+            and failure.stage in ("shell", "command", "answer")
+            and failure.code != "quota"
+        )
+        yield from _judge(access, "answer", hit, failure)
