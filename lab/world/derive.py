@@ -13,7 +13,7 @@ from lab.world.models.kubelet import KubeletState, evaluate, runtime_up, settle_
 from lab.world.models.processes import processes_and_ports
 from lab.world.net import host
 from lab.world.state import LinuxNode, Object, Sandbox, World
-from lab.world.text import rfc3339, stable_hex
+from lab.world.text import rfc3339, rfc3339_nano, stable_hex
 
 FLANNEL, PROXY = "flanneld", "kube-proxy"
 
@@ -188,7 +188,12 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
             pod = daemon_pod(world, machine.name, daemon)
             if pod is not None:
                 meta = pod["metadata"]
-                world.logs[(meta["namespace"], meta["name"], pod["spec"]["containers"][0]["name"])] = lines
+                container = pod["spec"]["containers"][0]["name"]
+                world.logs[(meta["namespace"], meta["name"], container)] = lines
+                folder = rf"C:\var\log\pods\{meta['namespace']}_{meta['name']}_{meta['uid']}\{container}"
+                written[rf"{folder}\0.log"] = [(at, f"{rfc3339_nano(at)} stderr F {t}") for at, t in lines]
+        for path in [p for p in machine.files if p.startswith(r"C:\var\log\pods") and p not in written]:
+            del machine.files[path]
     logs.write_files(machine, written)
     for pod in world.pods_on(machine.name):
         lines = logs.workload_lines(world, pod)

@@ -52,6 +52,7 @@ class LinuxNode:
     name: str
     address: str
     device: str = "eth0"
+    flannel_address: str = ""  # the address that flannel chose, if it is not the node's
     os_image: str = "Ubuntu 22.04.5 LTS"
     kernel: str = "5.15.0-126-generic"
     runtime: str = "containerd://1.7.22"

@@ -14,6 +14,7 @@ from lab.world.models.settings import (
     Kubeconfig,
     container_env,
     file,
+    parse_flags,
     windows_path,
 )
 from lab.world.net import (
@@ -77,10 +78,11 @@ def run_linux(world: World, linux: LinuxNode) -> Log:
     if not linux.flannel_conf:
         linux.flannel_conf = config_map_conf(world) or {}
     conf = linux.flannel_conf
+    public = linux.flannel_address or linux.address
     backend = conf.get("Backend", {})
     kind = str(backend.get("Type", "vxlan")).lower()
     lines = [
-        f"Using interface with name {linux.device} and address {linux.address}",
+        f"Using interface with name {linux.device} and address {public}",
         "Created subnet manager: Kubernetes Subnet Manager - " + linux.name,
         "Installing signal handlers",
         f"Found network config - Backend type: {kind}",
@@ -95,9 +97,9 @@ def run_linux(world: World, linux: LinuxNode) -> Log:
         return [*lines, outside(conf["Network"], pod_cidr, linux.name)]
     if kind == "vxlan":
         lines.append(vxlan_config_line(backend, windows=False))
-        annotate(node, int(backend.get("VNI", 0)) or 1, linux.vtep_mac, linux.address)
+        annotate(node, int(backend.get("VNI", 0)) or 1, linux.vtep_mac, public)
     else:
-        annotate(node, 0, "", linux.address, kind)
+        annotate(node, 0, "", public, kind)
     return [
         *lines,
         "Wrote subnet file to /run/flannel/subnet.env",
@@ -227,14 +229,14 @@ def _write_cni_conf(world: World, machine: Machine) -> None:
 
 def external_adapter(machine: Machine) -> Adapter | None:
     """The card that carries the default route: itself, or the virtual one above it."""
-    index = next((r.index for r in machine.routes if r.prefix == "0.0.0.0/0"), 0)
+    defaults = [r for r in machine.routes if r.prefix == "0.0.0.0/0"]
+    index = min(defaults, key=lambda r: r.metric).index if defaults else 0
     return next((a for a in machine.adapters if a.index == index and a.status == "Up"), None)
 
 
-def make_switch(machine: Machine) -> None:
+def make_switch(machine: Machine, card: Adapter) -> None:
     """Making an HNS network moves the card's address and routes to `vEthernet (<card>)`."""
-    card = external_adapter(machine)
-    if card is None or card.name.startswith("vEthernet"):
+    if card.name.startswith("vEthernet"):
         return
     virtual = Adapter(
         f"vEthernet ({card.name})",
@@ -291,19 +293,7 @@ def run_windows(world: World, machine: Machine, daemon: Daemon, incarnation: str
 def _start(world: World, machine: Machine, node: Object, log: Log, daemon: Daemon) -> None:
     conf = _net_conf(world, machine, start=True)
     backend = conf.get("Backend", {})
-    card = external_adapter(machine)
-    wanted = [f for f in _arguments(world, machine) if f.startswith("--iface=")]
-    addresses = [a[0] for a in card.addresses] if card else []
-    if card is None:
-        raise Refused(
-            "Failed to find any valid interface to use: failed to get default interface: Unable to find default route"
-        )
-    if wanted and wanted[-1].split("=", 1)[1] not in (card.name, *addresses):
-        value = wanted[-1].split("=", 1)[1]
-        raise Refused(
-            f"Failed to find any valid interface to use: Could not find valid interface matching {value}: error looking up interface {value}"
-        )
-    public = addresses[0] if addresses else machine.address
+    card, public = _interface(world, machine)
     log += ["Installing signal handlers", f"Found network config - Backend type: {backend.get('Type', '')}"]
     log.append(f"Using interface with name {card.name} and address {public}")
     _refuse(backend)
@@ -333,11 +323,36 @@ def _start(world: World, machine: Machine, node: Object, log: Log, daemon: Daemo
     ]
 
 
-def _arguments(world: World, machine: Machine) -> list[str]:
+def _interface(world: World, machine: Machine) -> tuple[Adapter, str]:
+    """The card that flanneld binds to and its address: by --iface, else by the default route."""
+    flags = parse_flags(_arguments(world, machine))
+    wanted = flags.get("--iface", flags.get("-iface", ""))
+    if not wanted:
+        card = external_adapter(machine)
+        if card is None:
+            why = "failed to get default interface: Unable to find default route"
+            raise Refused(f"Failed to find any valid interface to use: {why}")
+    else:
+        physical = {f"vEthernet ({a.name})" for a in machine.adapters}
+        names = [
+            a
+            for a in machine.adapters
+            if wanted in (a.name, *(address for address, _ in a.addresses))
+            or (a.name in physical and a.name == f"vEthernet ({wanted})")
+        ]
+        if not names:
+            why = f"Could not find valid interface matching {wanted}: error looking up interface {wanted}"
+            raise Refused(f"Failed to find any valid interface to use: {why}")
+        card = names[-1]
+    return card, card.addresses[0][0] if card.addresses else machine.address
+
+
+def _arguments(world: World, machine: Machine) -> str:
     if world.plan.classic:
-        return str(machine.services["flanneld"].nssm.get("AppParameters", "")).split()
+        return str(machine.services["flanneld"].nssm.get("AppParameters", ""))
     item = world.find("apps/v1", "DaemonSet", "kube-flannel-ds-windows-amd64", world.plan.flannel_namespace)
-    return list(item["spec"]["template"]["spec"]["containers"][0].get("args", [])) if item else []
+    container = item["spec"]["template"]["spec"]["containers"][0] if item else {}
+    return " ".join(f'"{word}"' if " " in word else word for word in container.get("args", []))
 
 
 def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter, log: Log) -> None:
@@ -363,7 +378,7 @@ def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter
         raise Refused(
             f"Error registering network: timeout, failed to get management IP from HostComputeNetwork {name}"
         )
-    make_switch(machine)
+    make_switch(machine, card)
     log.append(f"Created HostComputeNetwork {name}")
 
 

@@ -86,6 +86,10 @@ def _start(world: World, machine: Machine, daemon: Daemon, chosen: ProxySettings
     failure = api_failure(world, machine)
     if failure:
         return f'"Error running ProxyServer" err="{failure}"'
+    if world.find("v1", "Node", chosen.node) is None:
+        kept: Log = daemon.data["log"]
+        kept.append(f'"Failed to retrieve node info" err="nodes \\"{chosen.node}\\" not found"')
+        kept.append('"Invalid nodeIP, initializing kube-proxy with 127.0.0.1 as nodeIP" nodeIP="<nil>"')
     machine.hns.policy_lists = []
     machine.hns.endpoints = [e for e in machine.hns.endpoints if not e.get("IsRemoteEndpoint")]
     _reserve_source_vip(machine, chosen, network, daemon)

@@ -20,7 +20,7 @@ from lab.world.models.settings import (
 from lab.world.state import World
 from lab.world.text import sentence
 
-PIPE = r"\\.\pipe"
+PROGRAM = r"C:\k\kubelet.exe"
 
 
 @dataclass
@@ -74,6 +74,8 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
     """Why the kubelet ends at start, as its last log line says; empty if it does not."""
     culture = machine.os.ui_culture
     minor = world.plan.minor
+    if file(machine, PROGRAM) is None:
+        return f"CreateProcess of {PROGRAM} failed: {sentence(0x2, culture)}"
     for flag in settings.flags:
         if REMOVED_FLAGS.get(flag, 99) <= minor:
             return f'"command failed" err="failed to parse kubelet flag: unknown flag: {flag}"'
@@ -146,7 +148,8 @@ def evaluate(world: World, machine: Machine) -> KubeletState:
 
 def _conditions(world: World, machine: Machine, state: KubeletState) -> None:
     culture = machine.os.ui_culture
-    if not runtime_up(world, machine):
+    dialled = "docker_engine" if world.plan.classic else _endpoint_pipe(state.settings.endpoint)
+    if dialled not in machine.pipes:
         pipe = pipe_of(world, machine)
         if world.plan.classic:
             slashed = pipe.replace("\\", "/")

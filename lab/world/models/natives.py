@@ -28,7 +28,7 @@ def print_natives(world: World, machine: Machine, kubelet: KubeletState) -> None
     source = machine.registry.get(r"HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters", {})
     server = str(source.get("NtpServer", "")).split(",")[0]
     answer = server if machine.services["W32Time"].state == "Running" else "Local CMOS Clock"
-    machine.natives["w32tm.exe"] = {"/query /source": Native(answer + "\r\n")}
+    machine.natives[r"C:\Windows\System32\w32tm.exe"] = {"/query /source": Native(answer + "\r\n")}
     if world.plan.classic:
         machine.natives[DOCKER] = _docker(world, machine, kubelet)
         return
@@ -165,9 +165,15 @@ def _containers(world: World, machine: Machine) -> dict[str, Any]:
 
 
 def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, Native]:
-    commands = ("version --format '{{json .}}'", "info --format '{{json .}}'", "images --format '{{json .}}'")
-    plain = tuple(c.replace("'", "") for c in commands)
+    commands = (
+        "version --format {{json .}}",
+        "info --format {{json .}}",
+        "images --format {{json .}}",
+        _SANDBOXES,
+    )
     pause = pause_reference(world, machine, kubelet)
+    program = machine.files.get(DOCKER)
+    version = program.version if program else ""
     if not runtime_up(world, machine):
         text = (
             "error during connect: Get http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.40/info: open //./pipe/docker_engine: "
@@ -176,11 +182,11 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
         )
         client = json.dumps({"Client": _DOCKER_CLIENT, "Server": None}) + "\n"
         more = {_DOCKER_PODS: Native("", text, 1)}
-        outputs = (Native(client, text, 1), Native("", text, 1), Native("", text, 1))
+        outputs = (Native(client, text, 1), *(Native("", text, 1) for _ in commands[1:]))
     else:
         server = {
             "Platform": {"Name": "Docker Engine - Enterprise"},
-            "Version": "19.03.18",
+            "Version": version,
             "ApiVersion": "1.40",
             "MinAPIVersion": "1.24",
             "Os": "windows",
@@ -193,7 +199,7 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
             "Isolation": "process",
             "OSType": "windows",
             "OperatingSystem": f"{machine.os.product_name} Version 1809 (OS Build {machine.os.build}.{machine.os.ubr})",
-            "ServerVersion": "19.03.18",
+            "ServerVersion": version,
             "DockerRootDir": "C:\\ProgramData\\docker",
             "Name": machine.os.hostname,
             "Plugins": {
@@ -230,8 +236,15 @@ def _docker(world: World, machine: Machine, kubelet: KubeletState) -> dict[str, 
             Native(json.dumps(both) + "\n"),
             Native(json.dumps(info) + "\n"),
             Native("\n".join(lines) + "\n"),
+            Native("\n".join(_docker_sandboxes(world, machine)) + "\n"),
         )
-    answers = dict(zip(commands, outputs, strict=True)) | dict(zip(plain, outputs, strict=True))
+    answers = dict(zip(commands, outputs, strict=True))
+    if runtime_up(world, machine):
+        for ref in world.node_memory(machine.name).pulled:
+            builds = world.registries[ref].windows if ref in world.registries else ()
+            if builds:
+                found = f"10.0.{machine.os.build if machine.os.build in builds else builds[0]}.1"
+                answers[f"image inspect --format {{{{.OsVersion}}}} {ref}"] = Native(found + "\n")
     answers["--version"] = Native("Docker version 19.03.18, build dd65d9e\n")
     return answers | more
 
@@ -260,6 +273,27 @@ def _docker_more(world: World, machine: Machine) -> dict[str, Native]:
             command = f"image inspect --format {{{{.OsVersion}}}} {reference}"
             answers[command] = Native(f"10.0.{build}.1\n")
     return answers
+
+
+_SANDBOXES = "ps -a --no-trunc --filter label=io.kubernetes.docker.type=podsandbox --format {{json .}}"  # as cri tools ask
+
+
+def _docker_sandboxes(world: World, machine: Machine) -> list[str]:
+    return [
+        json.dumps(
+            {
+                "Command": '"cmd /S /C pauseloop.exe"',
+                "CreatedAt": rfc3339_nano(s.created),
+                "ID": s.id,
+                "Image": world.plan.pause,
+                "Labels": f"io.kubernetes.docker.type=podsandbox,io.kubernetes.pod.name={s.pod[1]},"
+                f"io.kubernetes.pod.namespace={s.pod[0]},io.kubernetes.pod.uid={s.uid}",
+                "Names": f"k8s_POD_{s.pod[1]}_{s.pod[0]}_{s.uid}_0",
+                "Status": "Up 23 hours" if s.ready else "Exited (0) 2 minutes ago",
+            }
+        )
+        for s in world.node_memory(machine.name).sandboxes.values()
+    ]
 
 
 _DOCKER_CLIENT = {

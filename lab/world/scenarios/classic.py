@@ -107,7 +107,7 @@ def install(world: World, machine: Machine) -> None:
     net_conf["Backend"] = {"Name": "vxlan0", **net_conf["Backend"], "MacPrefix": "0E-2A"}
     inline = configs.inline_credential(credential.certificate, credential.key)
     machine.files |= {
-        r"C:\Program Files\Docker\docker.exe": File(size=60_000_000, version="19.3.18"),
+        r"C:\Program Files\Docker\docker.exe": File(size=60_000_000, version="19.03.18"),
         CLASSIC_KUBECONFIG: File(
             configs.kubeconfig(plan, world.pki.ca, f"system:node:{name}", credential=inline)
         ),
@@ -131,5 +131,6 @@ def install(world: World, machine: Machine) -> None:
     machine.firewall.rules.append(machines.overlay_rule())
     external = overlay_network(machine, "External", "192.168.255.0/30", 9999, "Ethernet", machine.address)
     machine.hns.networks = [external]
-    make_switch(machine)
+    make_switch(machine, machine.adapters[0])
     machine.tcp = {f"{plan.api_host}:{plan.api_port}": "open", "mcr.microsoft.com:443": "open"}
+    machine.names = {"mcr.microsoft.com": ["150.171.69.10"]}

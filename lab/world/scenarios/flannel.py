@@ -4,7 +4,7 @@ HostProcess DaemonSets."""
 from __future__ import annotations
 
 from lab.world.images import digest
-from lab.world.machine import File, Machine, Native, Service
+from lab.world.machine import File, Machine, Service
 from lab.world.models.settings import (
     CONTAINERD_CONFIG,
     KUBECONFIG,
@@ -148,5 +148,10 @@ def join(world: World, machine: Machine) -> None:
         f"{plan.api_host}:{plan.api_port}": "open",
         "registry.k8s.io:443": "open",
         "mcr.microsoft.com:443": "open",
+        "registry-1.docker.io:443": "open",
     }
-    machine.natives = {"kubeadm.exe": {"version -o short": Native(plan.version)}}
+    machine.names = {
+        "registry.k8s.io": ["34.96.108.209"],
+        "mcr.microsoft.com": ["150.171.69.10"],
+        "registry-1.docker.io": ["54.198.86.24"],
+    }

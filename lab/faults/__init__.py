@@ -1,0 +1,12 @@
+"""What can be planted in the practice cluster: faults, questions and conditions.
+
+Each is one small function with an id, registered by its decorator. Adding one is adding a function.
+"""
+
+from __future__ import annotations
+
+from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services
+from lab.faults.fault import CONDITIONS, FAULTS, QUESTIONS, Condition, Fault, Question, Stage
+
+__all__ = ["CONDITIONS", "FAULTS", "QUESTIONS", "Condition", "Fault", "Question", "Stage"]
+_MODULES = (conditions, flannel, kubelet, pause, questions, runtime, services)  # importing them registers

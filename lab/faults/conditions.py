@@ -1,0 +1,127 @@
+"""Conditions: what stands between a console and the practice cluster. The cluster itself is healthy."""
+
+from __future__ import annotations
+
+from lab.faults.fault import Stage, condition
+
+
+@condition("unreachable", "Nothing listens for WinRM on the first Windows node", "unknown: refused")
+def unreachable(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"refused": True}
+
+
+@condition(
+    "filtered", "A firewall swallows connections to the first Windows node's WinRM", "unknown: filtered"
+)
+def filtered(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"filtered": True}
+
+
+@condition(
+    "slow", "The first Windows node answers after 40 s of the lab's clock", "late or unknown: deadline"
+)
+def slow(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"delay": 40.0}
+
+
+@condition("silent", "The first Windows node reads requests and never answers", "unknown: deadline")
+def silent(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"silent": True}
+
+
+@condition(
+    "wrong-credentials", "Every Windows node rejects the password", "unknown: rejected; one node is tried"
+)
+def wrong_credentials(stage: Stage) -> None:
+    for node in stage.nodes:
+        stage.winrm[node] = {"rejected": True}
+
+
+@condition("scheme-off", "NTLM is switched off on the first Windows node", "unknown: scheme-off")
+def scheme_off(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"schemes": ("Kerberos",)}
+
+
+@condition("shell-quota", "The user has as many shells on the first node as are allowed", "unknown: quota")
+def shell_quota(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"quota": True}
+
+
+@condition("truncated", "The first node's answer breaks off half way", "unknown: truncated")
+def truncated(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"truncated": True}
+
+
+@condition("garbled", "Characters of the first node's answer are replaced", "unknown: garbled")
+def garbled(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"garbled": True}
+
+
+@condition("dropped", "The connection to the first node ends in the middle of the answer", "unknown: dropped")
+def dropped(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"drop_answer": True}
+
+
+@condition(
+    "clm",
+    "The first node runs PowerShell in Constrained Language Mode",
+    "unknown for all but a minimum: os.clm",
+)
+def constrained(stage: Stage) -> None:
+    stage.machine[stage.nodes[0]] = {"language_mode": "ConstrainedLanguage"}
+
+
+@condition("not-elevated", "The logon on the first node is not elevated", "unknown where elevation is needed")
+def not_elevated(stage: Stage) -> None:
+    stage.machine[stage.nodes[0]] = {"elevated": False}
+
+
+@condition(
+    "hung-question",
+    "One cmdlet (Get-NetAdapter) never returns on the first node",
+    "unknown for that question alone",
+)
+def hung_question(stage: Stage) -> None:
+    stage.hung[stage.nodes[0]] = ["Get-NetAdapter"]
+
+
+@condition(
+    "few-rights", "The user may only look into one namespace and list nodes", "unknown with verb and resource"
+)
+def few_rights(stage: Stage) -> None:
+    stage.few_rights = True
+
+
+@condition("token-expired", "The API server no longer accepts the token", "unknown: credentials")
+def token_expired(stage: Stage) -> None:
+    stage.reject_tokens = True
+
+
+@condition(
+    "api-throttled",
+    "The API server answers the first requests with 429",
+    "retried, or unknown: too many requests",
+)
+def throttled(stage: Stage) -> None:
+    stage.weather["throttle"] = 3
+
+
+@condition(
+    "api-flaky", "Every fifth request to the API server fails with 500", "retried, or unknown: server error"
+)
+def flaky(stage: Stage) -> None:
+    stage.weather["fail_every"] = 5
+
+
+@condition(
+    "api-reset",
+    "Every fourth connection to the API server is closed without an answer",
+    "retried, or unknown",
+)
+def reset(stage: Stage) -> None:
+    stage.weather["reset_every"] = 4
+
+
+@condition("api-cut", "Long answers of the API server break off after 20,000 bytes", "unknown: truncated")
+def cut(stage: Stage) -> None:
+    stage.weather["cut_lists_after"] = 20_000

@@ -1,0 +1,129 @@
+"""Questions: nothing is broken, but a workload or a person asks for what Windows does not do.
+
+Each shows up where a person would find it: in a workload's environment, arguments or log.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lab.faults import edits
+from lab.faults.fault import MODERN, question
+from lab.world.scenarios import workloads
+from lab.world.scenarios.workloads import container, env
+from lab.world.state import World
+
+_DNS = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#dns-windows"
+_NETWORK = "https://kubernetes.io/docs/concepts/services-networking/windows-networking/"
+AGENT_IMAGE = "registry.example.com/tools/node-agent:2.3.0"
+
+
+def _web(world: World) -> dict[str, Any]:
+    found: dict[str, Any] = world.get("apps/v1", "Deployment", "win-web", "shop")["spec"]["template"]["spec"]
+    return found
+
+
+def _renew(world: World) -> None:
+    """A rollout: the pods are made anew from the changed template."""
+    for machine in world.windows.values():
+        edits.recreate_pods(world, machine)
+
+
+def _url(world: World, url: str) -> None:
+    edits.set_env(_web(world)["containers"][0], "API_URL", url)
+    _renew(world)
+
+
+@question(
+    "dns.suffix.partial-name",
+    "A Windows pod is configured with http://api.shop:8080, as its Linux twin is, and cannot resolve the name",
+    _DNS,
+)
+def partial_name(world: World) -> None:
+    _url(world, "http://api.shop:8080")
+
+
+@question(
+    "dns.suffix.partial-name:svc",
+    "A Windows pod is configured with http://api.shop.svc:8080 and cannot resolve the name",
+    "https://github.com/microsoft/Windows-Containers/issues/59",
+)
+def partial_name_svc(world: World) -> None:
+    _url(world, "http://api.shop.svc:8080")
+
+
+@question(
+    "dns.suffix.dnsconfig",
+    "Somebody adds dnsConfig.searches and ndots to a Windows pod so that api.shop resolves",
+    _DNS,
+)
+def dns_config(world: World) -> None:
+    searches = [f"svc.{world.plan.domain}"]
+    _web(world)["dnsConfig"] = {"searches": searches, "options": [{"name": "ndots", "value": "5"}]}
+    _renew(world)
+
+
+@question(
+    "dns.resolver.choice",
+    "A start script checks DNS with nslookup, which succeeds, and the application still does not find the name",
+    _DNS,
+)
+def resolver_choice(world: World) -> None:
+    web = _web(world)["containers"][0]
+    web["command"] = ["powershell.exe", "-Command"]
+    web["args"] = ["nslookup api.shop; C:\\ServiceMonitor.exe w3svc"]
+    edits.set_env(web, "API_URL", "http://api.shop:8080")
+    _renew(world)
+
+
+def _agent(world: World, url: str) -> None:
+    """A HostProcess agent on each Windows node that calls `url`."""
+    item = workloads.daemon_set(
+        "node-agent",
+        "shop",
+        {"app": "node-agent"},
+        workloads.WINDOWS,
+        [
+            container(
+                "agent",
+                AGENT_IMAGE,
+                env=[*env(PROBE_URL=url), workloads.from_field("NODE_IP", "status.hostIP")],
+            )
+        ],
+        hostNetwork=True,
+        securityContext={"windowsOptions": {"hostProcess": True, "runAsUserName": "NT AUTHORITY\\SYSTEM"}},
+    )
+    world.put(item)
+    for machine in world.windows.values():
+        machine.tcp.setdefault("registry.example.com:443", "open")
+        machine.names.setdefault("registry.example.com", ["203.0.113.40"])
+
+
+@question(
+    "service.nodeport.from-own-host",
+    "A HostProcess agent calls its own node's node port and gets no answer, while other machines do",
+    _NETWORK,
+    MODERN,
+)
+def own_node_port(world: World) -> None:
+    _agent(world, "http://$(NODE_IP):30080/")
+
+
+@question(
+    "service.nodeport.loopback",
+    "A HostProcess agent calls 127.0.0.1:30080 and is refused",
+    _NETWORK,
+    MODERN,
+)
+def loopback(world: World) -> None:
+    _agent(world, "http://127.0.0.1:30080/")
+
+
+@question(
+    "service.nodeport.wrong-address",
+    "A Windows workload calls the Service's ClusterIP on the node port",
+    "https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport",
+)
+def wrong_address(world: World) -> None:
+    address = world.get("v1", "Service", "win-web-public", "shop")["spec"]["clusterIP"]
+    _url(world, f"http://{address}:30080")
