@@ -1,0 +1,1 @@
+"""CNI: the generic layer, and flannel."""

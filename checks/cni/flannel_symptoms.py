@@ -1,0 +1,330 @@
+"""Troubles on the way between nodes that only a failing call shows: judged where a pod's log has one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, change
+from checks.check import Case, check
+from checks.cni.flannel_network import first_route
+from checks.cni.flannel_numbers import PORT, VNI, lease
+from checks.cni.flannel_start import says
+from checks.cni.flannel_wire import active_profiles, covers, without_rules_for
+from checks.cni.symptoms import NOBODY_ASKED, timeouts, towards_peers
+from checks.finding import ERROR, INFO, Problem, Said, Skip
+from facts.access import ThisNode
+from facts.cluster.flannel import FlannelConfig
+from facts.cluster.nodes import Nodes
+from facts.cluster.pod_logs import PodTail, WindowsPodLogs
+from facts.cluster.workloads import EndpointSlices, ServiceObjects
+from facts.derived.flanneld_words import FlanneldWords
+from facts.derived.stack import Stack
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.fact import Fact, Failed
+from facts.node.hns import Hns
+from facts.node.network import Adapters, Firewall
+from facts.node.windows import Os
+
+HOST_ROUTE = "Could not apply HostRoute policy"
+HOST_ROUTE_SINCE = 18321
+VIRTUAL = (
+    "vmware",
+    "virtual",
+    "qemu",
+    "kvm",
+    "xen",
+    "hvm",
+    "standard pc",
+    "bochs",
+    "google compute",
+    "openstack",
+)
+
+
+def logged(line: str) -> Change:
+    """A pod on the first node logs `line`, for cases."""
+
+    def apply(draft: Draft) -> None:
+        tail = PodTail("shop", "win-web-0", draft.node, line)
+        draft.put(WindowsPodLogs, WindowsPodLogs((tail,)))
+
+    return apply
+
+
+TO_A_PEER = "fail: dial tcp 10.244.0.5:53: i/o timeout"
+
+
+def _configured(node: str, nodes: Nodes, flannel: FlannelConfig, hns: Hns) -> str:
+    """Why the configuration itself may be at fault; empty if everything that is known is right."""
+    if flannel.conf.vni is None or flannel.conf.vni < VNI or flannel.conf.port != PORT:
+        return "VNI or port in the ConfigMap"
+    network = hns.overlay
+    if network is None or network.vsid != flannel.conf.vni:
+        return "the overlay network"
+    routes = {r.prefix: r for r in network.remote_subnets}
+    for peer in nodes.items:
+        if peer.name == node or not peer.spec.pod_cidr:
+            continue
+        held, route = lease(peer.metadata.annotations), routes.get(peer.spec.pod_cidr)
+        if held is None or held.vni != flannel.conf.vni or route is None or route.vsid != held.vni:
+            return f"lease or route of {peer.name}"
+    return ""
+
+
+@check(
+    "cni.flannel.underlay-4789",
+    title="The network between the nodes carries UDP 4789",
+    severity=ERROR,
+    explains=[],
+    cases=[
+        Case(
+            "all is configured, and calls to a peer's pods time out",
+            FLANNEL_2022,
+            (logged(TO_A_PEER),),
+            "node",
+        ),
+        Case(
+            "a route is missing: that is the cause",
+            FLANNEL_2022,
+            (logged(TO_A_PEER), first_route()),
+            quiet=True,
+        ),
+        Case(
+            "the node's own firewall drops it",
+            FLANNEL_2022,
+            (logged(TO_A_PEER), without_rules_for(PORT)),
+            quiet=True,
+        ),
+        Case(
+            "an address outside the cluster times out",
+            FLANNEL_2022,
+            (logged("dial tcp 93.184.216.34:443: i/o timeout"),),
+            quiet=True,
+        ),
+    ],
+)
+def underlay_4789(
+    node: ThisNode,
+    stack: Stack,
+    flannel: FlannelConfig,
+    nodes: Nodes,
+    hns: Hns,
+    firewall: Firewall,
+    adapters: Adapters | Failed,
+    logs: WindowsPodLogs,
+    os: Os,
+) -> Iterator[Said]:
+    """A security group, a firewall in between, or NSX (which uses 4789 itself) can swallow the pods' packets.
+
+    Rule: likely, where a pod's log shows a timeout towards a pod of another node while VNI, port, leases,
+    routes and the node's firewall are right. Without such a line a probe between pods would be needed.
+    Remedy: open UDP 4789 both ways between all nodes; on vSphere with NSX give NSX another port. To see
+    where packets end: pktmon filter add -p 4789; pktmon start --etw on the node, tcpdump -ni eth0 udp port
+    4789 on the Linux node. Leaves Windows and does not arrive: the network between. Arrives and is not
+    unpacked: VNI or MAC.
+    Confused with: an MTU that is too large (small packets pass), and the node's own firewall.
+    Source: Microsoft, "Common problems" of Kubernetes on Windows;
+    https://github.com/flannel-io/flannel/issues/2388.
+    """
+    if not stack.flannel_overlay:
+        yield Skip("The node does not use flannel's overlay.")
+        return
+    symptoms = towards_peers(logs, nodes, node.name)
+    if not symptoms:
+        yield Skip(NOBODY_ASKED)
+        return
+    wrong = _configured(node.name, nodes, flannel, hns)
+    blocked = active_profiles(firewall, adapters, node.object.address()) and not any(
+        r.allow and r.protocol.upper() in ("UDP", "ANY") and covers(r.ports, PORT) for r in firewall.rules
+    )
+    if wrong or blocked:
+        yield Skip(f"Pods time out towards other nodes, and {wrong or 'the node’s firewall'} may be why.")
+        return
+    pod, peer, line = symptoms[-1]
+    nsx = (
+        " The node is a VMware guest: NSX uses UDP 4789 itself."
+        if "vmware" in os.manufacturer.lower()
+        else ""
+    )
+    text = (
+        f"Pod {pod} on {node.name} times out towards pods of {peer} although flannel is set up "
+        f"right: UDP {PORT} is likely lost between the nodes.{nsx}"
+    )
+    proof: dict[type[Fact], str] = {WindowsPodLogs: line}
+    if hns.overlay:
+        proof[Hns] = (
+            f"network {hns.overlay.name}: VSID {hns.overlay.vsid}, {len(hns.overlay.remote_subnets)} routes"
+        )
+    yield Problem(text, proof=proof)
+
+
+def _l2bridge(draft: Draft) -> None:
+    """The cluster runs host-gw, and HNS has an L2Bridge network."""
+    change(FlannelConfig, lambda f: replace(f, conf=replace(f.conf, backend="host-gw", vni=None, port=None)))(
+        draft
+    )
+    change(Hns, lambda h: replace(h, networks=tuple(replace(n, type="L2Bridge") for n in h.pod_networks)))(
+        draft
+    )
+
+
+@check(
+    "cni.flannel.mac-spoofing",
+    title="The hypervisor lets the pods' MAC addresses pass",
+    severity=ERROR,
+    explains=[],
+    cases=[
+        Case("a bridged network on a virtual machine", FLANNEL_2022, (_l2bridge, logged(TO_A_PEER)), "node"),
+        Case("overlay carries the node's own MAC", FLANNEL_2022, (logged(TO_A_PEER),), quiet=True),
+    ],
+)
+def mac_spoofing(node: ThisNode, nodes: Nodes, hns: Hns, os: Os, logs: WindowsPodLogs) -> Iterator[Said]:
+    """On a bridged network pods send with their own MAC, and a hypervisor drops MACs that it did not give.
+
+    Rule: likely, where the pod network is of type L2Bridge or Transparent, the node is a virtual machine,
+    and a pod's log shows a timeout towards a pod of another node. It cannot be seen from inside the guest.
+    Remedy: on the Hyper-V host Set-VMNetworkAdapter -VMName NODE -MacAddressSpoofing On; on vSphere allow
+    forged transmits and promiscuous mode for the port group.
+    Confused with: UDP 4789 blocked: overlay packets carry the node's MAC and do not need spoofing.
+    Source: Kubernetes, "Troubleshooting Kubernetes on Windows" (MacSpoofing).
+    """
+    network = next((n for n in hns.pod_networks if n.type.lower() in ("l2bridge", "transparent")), None)
+    machine = f"{os.manufacturer} {os.model}"
+    if network is None or not any(word in machine.lower() for word in VIRTUAL):
+        yield Skip("The pods' MAC addresses do not leave the node, or it is no virtual machine.")
+        return
+    symptoms = towards_peers(logs, nodes, node.name)
+    if not symptoms:
+        yield Skip(NOBODY_ASKED)
+        return
+    pod, peer, line = symptoms[-1]
+    text = (
+        f"Pod {pod} on {node.name} times out towards pods of {peer}; on a bridged network of a "
+        "virtual machine the hypervisor likely drops the pods' MACs."
+    )
+    yield Problem(
+        text, proof={WindowsPodLogs: line, Hns: f"network {network.name}: {network.type}", Os: machine}
+    )
+
+
+@check(
+    "cni.flannel.host-to-remote-pod",
+    title="The Windows host reaches the pods that it can",
+    severity=INFO,
+    explains=[],
+    cases=[
+        Case(
+            "Windows is too old for the host route",
+            CLASSIC_2019,
+            (
+                says(
+                    "W1124 vxlan_windows.go:180] Could not apply HostRoute policy for local host to "
+                    "local pod connectivity."
+                ),
+            ),
+            "node",
+        ),
+    ],
+)
+def host_to_remote_pod(node: ThisNode, stack: Stack, words: FlanneldWords, os: Os) -> Iterator[Said]:
+    """On an overlay the Windows host reaches its own pods at most; pods of other nodes never. That is by
+    design.
+
+    Rule: flanneld says that it could not apply the HostRoute policy (Windows before build 18321): then the
+    host does not even reach its own pods. Whether a call from the host to a remote pod fails, only a probe
+    shows.
+    Remedy: none on an overlay: test from a pod or from a Linux node. Server 2022 has the host route.
+    Confused with: pods that do not reach each other between the same nodes, which is an error.
+    Source: https://github.com/flannel-io/flannel/pull/1096; Kubernetes, "Networking on Windows".
+    """
+    if not stack.flannel_overlay:
+        yield Skip("The node does not use flannel's overlay.")
+        return
+    line = next((line for line in words.lines if HOST_ROUTE in line), "")
+    if not line:
+        yield Skip(NOBODY_ASKED)
+    elif os.build < HOST_ROUTE_SINCE:
+        text = (
+            f"The host {node.name} (build {os.build}) does not reach its own pods: Windows has the "
+            f"host route from build {HOST_ROUTE_SINCE} on."
+        )
+        yield Problem(text, proof={FlanneldWords: line.strip(), Os: os.version})
+    else:
+        text = f"flanneld could not give the host {node.name} a route to its own pods."
+        yield Problem(text, proof={FlanneldWords: line.strip(), Os: os.version})
+
+
+@check(
+    "cni.flannel.svc-to-node-backend",
+    title="Overlay pods reach Services that stand on node addresses",
+    severity=ERROR,
+    explains=[],
+    cases=[
+        Case(
+            "the API server by its ClusterIP times out",
+            FLANNEL_2022,
+            (logged("dial tcp 10.96.0.1:443: i/o timeout"),),
+            "node",
+        ),
+        Case(
+            "a Service with pods behind it",
+            FLANNEL_2022,
+            (logged("dial tcp 10.96.0.10:53: i/o timeout"),),
+            quiet=True,
+        ),
+    ],
+)
+def svc_to_node_backend(
+    node: ThisNode,
+    stack: Stack,
+    services: ServiceObjects,
+    slices: EndpointSlices,
+    nodes: Nodes,
+    logs: WindowsPodLogs,
+) -> Iterator[Said]:
+    """Old kube-proxy chose a wrong source address for Services whose backends are nodes, such as
+    default/kubernetes.
+
+    Rule: a pod's log shows a timeout towards the ClusterIP of a Service whose ready endpoints are all node
+    addresses, on an overlay. Without such a line a probe from a pod would be needed.
+    Remedy: run kube-proxy of a supported release (1.28 or newer); until then call the node's address
+    directly.
+    Confused with: an API server that is down.
+    Source: https://github.com/kubernetes/kubernetes/issues/79359;
+    https://github.com/kubernetes-sigs/sig-windows-tools/issues/84.
+    """
+    if stack.mode != "overlay":
+        yield Skip("The node has no overlay network.")
+        return
+    own = {a.address for n in nodes.items for a in n.status.addresses}
+    by_ip = {s.spec.cluster_ip: s for s in services.items if s.spec.cluster_ip not in ("", "None")}
+    for pod, address, line in timeouts(logs, node.name):
+        service = by_ip.get(address)
+        if service is None:
+            continue
+        where = service.metadata
+        backends = [
+            a
+            for s in slices.of(where.namespace, where.name)
+            for e in s.endpoints
+            if e.ready
+            for a in e.addresses
+        ]
+        if backends and all(a in own for a in backends):
+            version = node.object.status.node_info.kubelet_version
+            text = (
+                f"Pod {pod} on {node.name} times out towards Service {where.namespace}/{where.name}, "
+                f"whose backends are node addresses ({', '.join(backends[:3])}); Kubernetes there is "
+                f"{version}."
+            )
+            yield Problem(
+                text,
+                proof={
+                    WindowsPodLogs: line,
+                    EndpointSlices: f"{where.namespace}/{where.name}: {', '.join(backends)}",
+                },
+            )
+            return
+    yield Skip(NOBODY_ASKED)

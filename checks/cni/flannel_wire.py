@@ -1,0 +1,199 @@
+"""What may stop or cut VXLAN packets at the Windows node itself: its firewall and its MTU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from checks.cases import Change, change
+from checks.check import Case, check
+from checks.cni.flannel_numbers import PORT
+from checks.cni.links import no_packets
+from checks.finding import WARN, CannotTell, Problem, Said, Skip
+from facts.access import ThisNode
+from facts.derived.stack import Stack
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.fact import Failed
+from facts.node.cni import FlannelFiles
+from facts.node.network import Adapters, Firewall, FirewallRule
+
+ENCAPSULATION = 50  # bytes that VXLAN over IPv4 adds (flannel pkg/backend/vxlan: encapOverhead)
+_DOMAIN = {"domainauthenticated": "domain"}
+
+
+def covers(ports: tuple[str, ...], port: int) -> bool:
+    """Whether a rule's list of ports, as Windows writes them, has `port`."""
+    for word in ports:
+        low, _, high = word.partition("-")
+        if word.lower() in ("any", "*") or (low.isdigit() and int(low) <= port <= int(high or low)):
+            return True
+    return not ports
+
+
+def _admits(rule: FirewallRule, profiles: set[str]) -> bool:
+    """Whether the rule is about inbound UDP 4789 in every one of `profiles`."""
+    own = {p.lower() for p in rule.profiles}
+    everywhere = not own or "any" in own or profiles <= own
+    return rule.protocol.upper() in ("UDP", "ANY", "17") and covers(rule.ports, PORT) and everywhere
+
+
+def active_profiles(firewall: Firewall, adapters: Adapters | Failed, address: str) -> set[str]:
+    """Lower-case names of the profiles that are on and apply to the card with `address` (all that are on, if
+    unknown)."""
+    on = {name.lower() for name, state in firewall.profiles.items() if state}
+    card = adapters.holding(address) if isinstance(adapters, Adapters) else None
+    if card is None or not card.category:
+        return on
+    category = card.category.lower()
+    return on & {_DOMAIN.get(category, category)}
+
+
+def without_rules_for(port: int) -> Change:
+    """Remove the firewall rules that let `port` in, for cases."""
+    return change(
+        Firewall, lambda f: replace(f, rules=tuple(r for r in f.rules if not covers(r.ports, port)))
+    )
+
+
+def _all_off(firewall: Firewall) -> Firewall:
+    return replace(firewall, profiles=dict.fromkeys(firewall.profiles, False))
+
+
+@check(
+    "cni.flannel.firewall-4789",
+    title="The Windows firewall lets VXLAN in (UDP 4789)",
+    severity=WARN,
+    explains=no_packets(),
+    cases=[
+        Case("no rule", FLANNEL_2022, (without_rules_for(PORT),), "node"),
+        Case("classic, no rule", CLASSIC_2019, (without_rules_for(PORT),), "node"),
+        Case(
+            "the rule is for a profile that does not apply",
+            FLANNEL_2022,
+            (
+                change(
+                    Firewall,
+                    lambda f: replace(
+                        f,
+                        rules=tuple(
+                            replace(r, profiles=("Domain",)) if r.protocol == "UDP" else r for r in f.rules
+                        ),
+                    ),
+                ),
+            ),
+            "node",
+        ),
+        Case(
+            "all profiles off",
+            FLANNEL_2022,
+            (change(Firewall, _all_off), without_rules_for(PORT)),
+            quiet=True,
+        ),
+    ],
+)
+def firewall_4789(
+    node: ThisNode, stack: Stack, firewall: Firewall, adapters: Adapters | Failed
+) -> Iterator[Said]:
+    """Encapsulated packets from the other nodes arrive at UDP 4789; a firewall that is on and has no rule
+    may drop them.
+
+    Rule: overlay, the profile of the card with the node's address is on and blocks by default, and no
+    enabled inbound rule allows UDP 4789 in it, or a rule blocks it.
+    Remedy: New-NetFirewallRule -Name OverlayTraffic4789UDP -DisplayName "Overlay Traffic 4789 UDP"
+    -Direction Inbound -Action Allow -Protocol UDP -LocalPort 4789 -Enabled True
+    Confused with: a cloud's security group or NSX (cni.flannel.underlay-4789). netstat never shows 4789,
+    because VFP takes VXLAN below the sockets.
+    Source: microsoft/SDN Kubernetes/flannel helper.psm1; Calico for Windows node scripts; RKE2 Windows agent.
+    """
+    if stack.mode != "overlay":
+        yield Skip("The node has no overlay network.")
+        return
+    profiles = active_profiles(firewall, adapters, node.object.address())
+    blocking = {p for p in profiles if firewall.default_inbound.get(p.title(), "Block") != "Allow"}
+    about = [r for r in firewall.rules if _admits(r, blocking)]
+    denied = [r for r in firewall.rules if not r.allow and _admits(r, set())]
+    shown = f"profiles on: {', '.join(sorted(p.title() for p in profiles))}; rules for UDP {PORT}: "
+    if denied and profiles:
+        text = (
+            f"The firewall rule {denied[0].display_name or denied[0].name} on {node.name} blocks "
+            f"inbound UDP {PORT}."
+        )
+        yield Problem(text, proof={Firewall: shown + denied[0].name})
+    elif blocking and not any(r.allow for r in about):
+        text = (
+            f"The Windows firewall on {node.name} is on, and no rule lets in UDP {PORT}, which "
+            "carries the pods' packets."
+        )
+        names = (
+            ", ".join(f"{r.name} ({'/'.join(r.profiles)})" for r in firewall.rules if covers(r.ports, PORT))
+            or "none"
+        )
+        yield Problem(text, proof={Firewall: shown + names})
+
+
+@check(
+    "cni.flannel.mtu",
+    title="Pods' packets fit into the network below with VXLAN's header",
+    severity=WARN,
+    explains=[],
+    cases=[
+        Case(
+            "the pods' MTU leaves no room",
+            FLANNEL_2022,
+            (change(FlannelFiles, lambda f: replace(f, subnet_env={**f.subnet_env, "FLANNEL_MTU": "1500"})),),
+            "node",
+        ),
+        Case(
+            "the card's MTU is small",
+            CLASSIC_2019,
+            (
+                change(
+                    Adapters, lambda a: replace(a, adapters=tuple(replace(x, mtu=1400) for x in a.adapters))
+                ),
+            ),
+            "node",
+        ),
+        Case(
+            "jumbo frames below",
+            FLANNEL_2022,
+            (
+                change(
+                    Adapters, lambda a: replace(a, adapters=tuple(replace(x, mtu=9000) for x in a.adapters))
+                ),
+            ),
+            quiet=True,
+        ),
+    ],
+)
+def mtu(node: ThisNode, stack: Stack, files: FlannelFiles, adapters: Adapters) -> Iterator[Said]:
+    """If the pods' MTU leaves no room for VXLAN's 50 bytes, large packets vanish: ping works, TLS and large
+    answers hang.
+
+    Rule: overlay, and FLANNEL_MTU in subnet.env is larger than the MTU of the card with the node's address
+    less 50.
+    Remedy: set "MTU" in the Backend of net-conf.json to the network's MTU less 50 and restart flannel
+    everywhere, or raise the MTU of the network below.
+    Confused with: complete loss of connection: small packets pass here.
+    Source: flannel pkg/backend/vxlan (encapOverhead = 50).
+    """
+    if not stack.flannel_overlay:
+        yield Skip("The node does not use flannel's overlay.")
+        return
+    text = files.subnet_env.get("FLANNEL_MTU", "")
+    if not text.isdigit():
+        yield Skip("flanneld has written no FLANNEL_MTU (cni.flannel.subnet-env).")
+        return
+    card = adapters.holding(node.object.address())
+    if card is None or not card.mtu:
+        yield CannotTell(f"no adapter with the address {node.object.address()} and a known MTU")
+        return
+    room = card.mtu - ENCAPSULATION
+    if int(text) > room:
+        message = (
+            f"Pods on {node.name} use an MTU of {text}, and {card.name} ({card.mtu}) leaves "
+            f"{room} after VXLAN's header."
+        )
+        yield Problem(
+            message, proof={FlannelFiles: f"FLANNEL_MTU={text}", Adapters: f"{card.name}: MTU {card.mtu}"}
+        )

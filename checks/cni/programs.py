@@ -1,0 +1,123 @@
+"""The plug-ins' programs: are they there, and may they run?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from checks.cases import Change, change, without
+from checks.check import Case, check
+from checks.cni.links import no_pods
+from checks.finding import ERROR, WARN, Problem, Said, Skip
+from facts.access import ThisNode
+from facts.derived.effective_cni import EffectiveCni
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.node.cni import CniFiles
+
+
+def without_program(name: str) -> Change:
+    return change(
+        CniFiles,
+        lambda f: replace(f, programs=without(f.programs, lambda p: p.name.lower() == f"{name}.exe")),
+    )
+
+
+def _blocked(files: CniFiles) -> CniFiles:
+    return replace(files, programs=tuple(replace(p, blocked=True) for p in files.programs))
+
+
+@check(
+    "cni.binary-missing",
+    title="Every plug-in that the CNI configuration names is installed",
+    severity=ERROR,
+    explains=no_pods(),
+    cases=[
+        Case("the delegate is missing", FLANNEL_2022, (without_program("sdnoverlay"),), "node"),
+        Case("host-local is missing", CLASSIC_2019, (without_program("host-local"),), "node"),
+        Case(
+            "all are in another directory",
+            FLANNEL_2022,
+            (
+                change(
+                    CniFiles,
+                    lambda f: replace(
+                        f, programs=tuple(replace(p, directory=r"C:\elsewhere") for p in f.programs)
+                    ),
+                ),
+            ),
+            quiet=True,
+        ),
+    ],
+)
+def binary_missing(node: ThisNode, cni: EffectiveCni) -> Iterator[Said]:
+    """The runtime starts the plug-in, flannel starts its delegate and host-local; one that is missing fails
+    every pod.
+
+    Rule: for the types that the configuration in force names (plug-in, delegate, ipam; flannel means
+    host-local) there is no TYPE.exe in the program directories in force.
+    Remedy: copy the program into the directory in force; restart the CNI's DaemonSet, whose init step does
+    so.
+    Confused with: a program that is there but blocked (cni.binary-blocked), or in a directory that
+    containerd does not look in (runtime.containerd.cni-dirs).
+    Source: containernetworking/cni pkg/invoke/find.go (failed to find plugin "…" in path […]).
+    """
+    if cni.conf is None or cni.conf.error:
+        yield Skip("There is no CNI configuration that names programs.")
+        return
+    missing = [name for name in cni.plugins if cni.program(name) is None]
+    if not missing:
+        return
+    others = {p.name.lower(): p.directory for p in cni.programs}
+    elsewhere = all(f"{name}.exe".lower() in others for name in missing)
+    if elsewhere and len(missing) == len(cni.plugins) and cni.bin_origin != "the kubelet's --cni-bin-dir":
+        place = others[f"{missing[0]}.exe".lower()]
+        yield Skip(
+            f"All programs are in {place}, where the runtime does not look: see runtime.containerd.cni-dirs."
+        )
+        return
+    where = ", ".join(cni.bin_dirs)
+    text = (
+        f"{node.name} lacks {', '.join(f'{m}.exe' for m in missing)} in {where}: the runtime fails "
+        f'to find plugin "{missing[0]}".'
+    )
+    there = (
+        ", ".join(p.name for p in cni.programs if cni.program(p.name.removesuffix(".exe"))) or "no program"
+    )
+    yield Problem(
+        text,
+        proof={
+            CniFiles: f"{where} (from {cni.bin_origin}): {there}; {cni.path} names {', '.join(cni.plugins)}"
+        },
+    )
+
+
+@check(
+    "cni.binary-blocked",
+    title="Windows lets the CNI programs run",
+    severity=WARN,
+    explains=[],
+    cases=[
+        Case("downloaded with a browser", FLANNEL_2022, (change(CniFiles, _blocked),), "node"),
+        Case("classic", CLASSIC_2019, (change(CniFiles, _blocked),), "node"),
+    ],
+)
+def binary_blocked(node: ThisNode, files: CniFiles) -> Iterator[Said]:
+    """A program that was downloaded carries a mark of its origin, and Windows may refuse to start it or ask
+    a person.
+
+    Rule: a program in a CNI directory has the stream Zone.Identifier.
+    Remedy: Get-ChildItem C:\\opt\\cni\\bin\\*.exe | Unblock-File (classic: C:\\k\\cni\\*.exe)
+    Confused with: a virus scanner's quarantine, where the file is gone.
+    Source: Microsoft, Unblock-File; Calico for Windows install scripts, which call it.
+    """
+    blocked = [p for p in files.programs if p.blocked]
+    if blocked:
+        first = blocked[0]
+        text = (
+            f"{len(blocked)} CNI programs on {node.name} are marked as downloaded, "
+            f"{first.directory}\\{first.name} first: Windows may block them."
+        )
+        yield Problem(
+            text, proof={CniFiles: "Zone.Identifier on: " + ", ".join(p.name for p in blocked[:10])}
+        )

@@ -1,0 +1,44 @@
+"""What the words of ill pods tell about the way between nodes: a timeout towards a pod of another node."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from facts.cluster.nodes import Nodes
+from facts.cluster.pod_logs import WindowsPodLogs
+
+NOBODY_ASKED = "needs a probe between pods, which nobody asked for"
+_TIMED_OUT = re.compile(r"i/o timeout|timed out|\b10060\b|ETIMEDOUT|deadline exceeded", re.IGNORECASE)
+_ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
+
+
+def timeouts(logs: WindowsPodLogs, node: str) -> Iterator[tuple[str, str, str]]:
+    """(pod, address, line) for each line of a pod on `node` that says a call to an address timed out."""
+    for tail in logs.tails:
+        if tail.node != node:
+            continue
+        for line in tail.text.splitlines():
+            if _TIMED_OUT.search(line):
+                for address in _ADDRESS.findall(line):
+                    yield f"{tail.namespace}/{tail.pod}", address, line.strip()
+
+
+def towards_peers(logs: WindowsPodLogs, nodes: Nodes, node: str) -> list[tuple[str, str, str]]:
+    """(pod, peer, line) for timeouts towards pods of other nodes, the latest line of each peer last."""
+    found: dict[str, tuple[str, str, str]] = {}
+    cidrs = {n.name: n.spec.pod_cidr for n in nodes.items if n.name != node and n.spec.pod_cidr}
+    for pod, address, line in timeouts(logs, node):
+        for peer, cidr in cidrs.items():
+            if within(address, cidr):
+                found[peer] = (pod, peer, line)
+    return list(found.values())
+
+
+def within(address: str, cidr: str) -> bool:
+    """Whether `address` lies in `cidr`; False where either is none."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return False

@@ -1,0 +1,305 @@
+"""HNS itself: does it run, does it answer, did it die behind kube-proxy's back? And VFP below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, change, fails, without
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.cni.links import no_flanneld, no_packets, no_pods
+from checks.finding import ERROR, CannotTell, Problem, Said, Skip
+from facts.access import ThisNode
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.fact import Fact, Failed
+from facts.node.hns import Hns
+from facts.node.windows import Event, EventLog, Processes, Services
+
+DEADLOCK = 200  # threads of HNS from which microsoft/SDN's networkhealth.ps1 speaks of a probable deadlock
+CERTAIN = 1000
+AFTER = timedelta(seconds=30)
+DIED = (7031, 7034)  # Service Control Manager: a service ended unexpectedly
+
+
+def _disabled(draft: Draft) -> None:
+    def edit(services: Services) -> Services:
+        gone = tuple(
+            replace(s, state="Stopped", start_mode="Disabled") if s.name.lower() == "hns" else s
+            for s in services.services
+        )
+        return replace(services, services=gone)
+
+    change(Services, edit)(draft)
+    fails(Hns, "The question hns failed on the node: 0x6ba", "script")(draft)
+
+
+def _on_demand(draft: Draft) -> None:
+    """Stopped a moment before somebody asked: reading HNS starts it."""
+    edit = change(
+        Services,
+        lambda s: replace(
+            s,
+            services=tuple(
+                replace(x, state="Stopped", start_mode="Manual") if x.name.lower() == "hns" else x
+                for x in s.services
+            ),
+        ),
+    )
+    edit(draft)
+
+
+@check(
+    "hns.service",
+    title="HNS runs",
+    severity=ERROR,
+    explains=[cause_of("hns.crash"), cause_of("cni.flannel.mgmt-ip"), *no_flanneld(), *no_packets()],
+    cases=[
+        Case("disabled", FLANNEL_2022, (_disabled,), "node"),
+        Case(
+            "not there: the feature Containers is missing",
+            CLASSIC_2019,
+            (
+                change(
+                    Services,
+                    lambda s: replace(s, services=without(s.services, lambda x: x.name.lower() == "hns")),
+                ),
+                fails(Hns),
+            ),
+            "node",
+        ),
+        Case("started on demand", FLANNEL_2022, (_on_demand,), quiet=True),
+    ],
+)
+def service(node: ThisNode, services: Services, hns: Hns | Failed) -> Iterator[Said]:
+    """Without the Host Networking Service no network object can be made or read.
+
+    Rule: the service hns does not exist, or does not run and is disabled, or does not run and reading HNS
+    fails. A stopped service that starts on demand and answers is well.
+    Remedy: Set-Service hns -StartupType Manual; Start-Service hns. If it does not exist:
+    Install-WindowsFeature Containers, then reboot.
+    Confused with: HNS that runs and does not answer (hns.deadlock).
+    Source: kubernetes-sigs/sig-windows-tools debug scripts; Microsoft, "Windows container networking".
+    """
+    found = services.named("hns")
+    proof: dict[type[Fact], str] = {}
+    if isinstance(hns, Failed):
+        proof[Hns] = hns.why
+    if found is None:
+        yield Problem(
+            f"{node.name} has no service hns: the feature Containers is not installed.",
+            proof={Services: "hns: not found", **proof},
+        )
+    elif found.state != "Running" and (found.start_mode == "Disabled" or isinstance(hns, Failed)):
+        text = (
+            f"HNS on {node.name} is {found.state or 'in no state'} (start mode {found.start_mode}), "
+            "so no pod network can be made or read."
+        )
+        yield Problem(
+            text,
+            proof={Services: f"hns: {found.state}, {found.start_mode}, exit code {found.exit_code}", **proof},
+        )
+
+
+def _restarted(draft: Draft) -> None:
+    """HNS was started anew, ten minutes after kube-proxy."""
+    processes = draft.get(Processes)
+    proxies = [p for p in processes.processes if "kube-proxy" in p.name.lower() and p.created is not None]
+    latest = max((p.created for p in proxies if p.created is not None), default=None)
+    if latest is not None and processes.hns is not None:
+        new = replace(processes.hns, created=latest + timedelta(minutes=10))
+        draft.put(Processes, replace(processes, hns=new))
+
+
+@check(
+    "hns.crash",
+    title="HNS has not been restarted behind kube-proxy's back",
+    severity=ERROR,
+    explains=no_packets(),
+    cases=[
+        Case("HNS is younger than kube-proxy", CLASSIC_2019, (_restarted,), "node"),
+        Case(
+            "it died a day ago, and kube-proxy was started after that",
+            CLASSIC_2019,
+            (change(EventLog, lambda e: replace(e, events=(*e.events, *_death(e)))),),
+            quiet=True,
+        ),
+    ],
+)
+def crash(node: ThisNode, processes: Processes, log: EventLog | Failed) -> Iterator[Said]:
+    """When HNS dies, all its load balancers die with it; kube-proxy does not notice and never makes them
+    again.
+
+    Rule: the process of HNS started more than 30 s after kube-proxy did; the System log's records 7031 and
+    7034 of the Service Control Manager for the service hns say why.
+    Remedy: Restart-Service kube-proxy, or delete the node's kube-proxy pod (with Calico also calico-node).
+    AKS does this by itself whenever the process id of HNS changes.
+    Confused with: a planned restart of HNS by somebody: the consequence is the same.
+    Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1; Azure/AgentBaker.
+    """
+    proxies = [p.created for p in processes.named("kube-proxy") if p.created is not None]
+    if not proxies:
+        yield Skip("No kube-proxy runs on the host.")
+        return
+    if processes.hns is None or processes.hns.created is None:
+        yield CannotTell(
+            "the process of HNS was not found, so its start cannot be compared with kube-proxy's"
+        )
+        return
+    started = max(proxies)
+    late = processes.hns.created - started
+    if late <= AFTER:
+        return
+    minutes = max(1, int(late.total_seconds() // 60))
+    proof: dict[type[Fact], str] = {
+        Processes: f"hns pid {processes.hns.pid} started {processes.hns.created:%Y-%m-%dT%H:%M:%SZ}; "
+        f"kube-proxy started {started:%Y-%m-%dT%H:%M:%SZ}"
+    }
+    records = [
+        e for e in (log.events if isinstance(log, EventLog) else ()) if _about_hns(e) and e.at >= started
+    ]
+    if records:
+        proof[EventLog] = (
+            f"{records[-1].provider} {records[-1].id} at {records[-1].at:%Y-%m-%dT%H:%M:%SZ}: "
+            f"{', '.join(records[-1].properties)}"
+        )
+    died = "died and was started again" if records else "was started again"
+    yield Problem(
+        f"HNS on {node.name} {died} {minutes} minutes after kube-proxy: the load balancers are gone.",
+        proof=proof,
+    )
+
+
+def _about_hns(event: Event) -> bool:
+    """A record of the Service Control Manager that HNS ended; the key name is language-neutral, the sentence
+    is not."""
+    words = {w.lower() for w in event.properties} | {event.message.lower()}
+    return (
+        event.provider.lower() == "service control manager"
+        and event.id in DIED
+        and ("hns" in words or any("host network" in w for w in words))
+    )
+
+
+def _death(log: EventLog) -> tuple[Event, ...]:
+    from datetime import UTC, datetime
+
+    at = min((e.at for e in log.events), default=datetime(2000, 1, 1, tzinfo=UTC))
+    return (
+        Event(
+            "System", "Service Control Manager", 7031, 2, at, ("Host Network Service", "1", "60000", "hns")
+        ),
+    )
+
+
+@check(
+    "hns.deadlock",
+    title="HNS answers",
+    severity=ERROR,
+    explains=no_packets(),
+    cases=[
+        Case("it does not come back", FLANNEL_2022, (fails(Hns),), "node"),
+        Case(
+            "it has 412 threads",
+            FLANNEL_2022,
+            (
+                change(
+                    Processes,
+                    lambda p: replace(
+                        p, hns_shared=False, hns=replace(p.hns, threads=412) if p.hns else None
+                    ),
+                ),
+            ),
+            "node",
+        ),
+        Case(
+            "many threads of a process that it shares",
+            FLANNEL_2022,
+            (
+                change(
+                    Processes,
+                    lambda p: replace(p, hns_shared=True, hns=replace(p.hns, threads=412) if p.hns else None),
+                ),
+            ),
+            quiet=True,
+        ),
+    ],
+)
+def deadlock(
+    node: ThisNode, hns: Hns | Failed, processes: Processes | Failed, services: Services | Failed
+) -> Iterator[Said]:
+    """A hung HNS blocks every network operation of the node: pods stay ContainerCreating, kube-proxy stops.
+
+    Rule: reading HNS does not come back within 15 s while its service runs; or its process, which it shares
+    with no other service, has more than 200 threads (probable), from 1000 on certainly.
+    Remedy: Stop-Process -Force -Id of hns' process, Restart-Service -Force hns, restart kube-proxy; if that
+    hangs too, reboot the node.
+    Confused with: a slow WMI, which slows other questions as well.
+    Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1 and its mitigation script.
+    """
+    stopped = isinstance(services, Services) and not services.running("hns")
+    hung = isinstance(hns, Failed) and hns.kind == "deadline" and not stopped
+    proof: dict[type[Fact], str] = {}
+    process = processes.hns if isinstance(processes, Processes) and not processes.hns_shared else None
+    threads = process.threads if process else 0
+    if process and threads > DEADLOCK:
+        proof[Processes] = f"hns pid {process.pid}: {threads} threads"
+    if hung and isinstance(hns, Failed):
+        proof[Hns] = hns.why
+        text = f"HNS on {node.name} runs and does not answer" + (
+            f"; it has {threads} threads." if proof.get(Processes) else "."
+        )
+        yield Problem(text, proof=proof)
+    elif proof:
+        how = "certainly" if threads >= CERTAIN else "probably"
+        yield Problem(f"HNS on {node.name} has {threads} threads: it is {how} deadlocked.", proof=proof)
+
+
+def _driver(state: str) -> Change:
+    return change(Services, lambda s: replace(s, drivers={**s.drivers, "vfpext": state}))
+
+
+@check(
+    "hns.vfpext",
+    title="The virtual filtering platform (VFP) is loaded",
+    severity=ERROR,
+    explains=[*no_flanneld(), *no_packets(), *no_pods()],
+    cases=[
+        Case("stopped", FLANNEL_2022, (_driver("Stopped"),), "node"),
+        Case(
+            "absent",
+            CLASSIC_2019,
+            (
+                change(
+                    Services,
+                    lambda s: replace(
+                        s, drivers={k: v for k, v in s.drivers.items() if k.lower() != "vfpext"}
+                    ),
+                ),
+            ),
+            "node",
+        ),
+    ],
+)
+def vfpext(node: ThisNode, services: Services) -> Iterator[Said]:
+    """VFP does NAT, load balancing and policies of pods in the virtual switch; without its driver there is
+    none of them.
+
+    Rule: the driver vfpext is absent or not Running.
+    Remedy: sc.exe start vfpext; if it does not start, reboot; if it is absent, reinstall the feature
+    Containers.
+    Confused with: rules that are missing for one pod's port.
+    Source: microsoft/SDN Kubernetes/windows/debug/collectlogs.ps1.
+    """
+    if not services.drivers:
+        yield CannotTell("the node's drivers could not be read")
+        return
+    state = next((v for k, v in services.drivers.items() if k.lower() == "vfpext"), "")
+    if state != "Running":
+        shown = f"vfpext: {state or 'absent'}"
+        yield Problem(
+            f"The driver vfpext on {node.name} is {state or 'absent'}: no NAT, load balancing or policies.",
+            proof={Services: shown},
+        )
