@@ -115,8 +115,8 @@ def mgmt_ip(node: ThisNode, stack: Stack, hns: Hns | Failed, words: FlanneldWord
 
 def _wanted(arguments: str) -> str:
     """The value of --iface; empty if there is none."""
-    found = re.search(r"--?iface[= ]\"?([^\"\s]+)", arguments)
-    return found.group(1) if found else ""
+    found = re.search(r"--?iface[= ](?:\"([^\"]*)\"|(.+?))(?=\"?\s+-|\"?\s*$)", arguments)
+    return (found.group(1) or found.group(2) or "").strip() if found else ""
 
 
 def _two_defaults(routes: Routes) -> Routes:

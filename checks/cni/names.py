@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from checks.cases import change
+from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.configuration import delegated, of_conf
 from checks.cni.flannel_netconf import in_force
 from checks.cni.flannel_numbers import is_vxlan, windows_vni
 from checks.cni.links import no_pods
 from checks.finding import ERROR, Problem, Said, Skip
+from checks.proxy.settings import network_name, proxy_pod
 from facts.access import ThisNode
+from facts.cluster.workloads import Pods
 from facts.derived.effective_cni import EffectiveCni
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
@@ -42,7 +45,7 @@ def flannel_name(files: FlannelFiles | Failed) -> str:
     "cni.name-mismatch",
     title="CNI configuration, HNS network and kube-proxy name one network",
     severity=ERROR,
-    explains=no_pods(),
+    explains=[cause_of("proxy.network-name"), *no_pods()],
     cases=[
         Case(
             "the configuration names another network",
@@ -83,6 +86,7 @@ def name_mismatch(
     cni: EffectiveCni,
     files: FlannelFiles | Failed,
     proxy: KubeProxy | Failed | NotApplicable,
+    pods: Pods | Failed,
 ) -> Iterator[Said]:
     """The plug-in looks its network up by the configuration's name, kube-proxy by its own setting: all must
     be equal.
@@ -114,7 +118,9 @@ def name_mismatch(
     names = ", ".join(n.name for n in hns.pod_networks)
     proof: dict[type[Fact], str] = {CniFiles: f'{cni.path}: "name": "{name}"', Hns: f"pod networks: {names}"}
     made = flannel_name(files)
-    told = (proxy.flags.get("network-name") or proxy.kube_network) if isinstance(proxy, KubeProxy) else ""
+    told, place = "", ""
+    if isinstance(proxy, KubeProxy):
+        told, place = network_name(proxy, proxy_pod(node.name, pods) if isinstance(pods, Pods) else None)
     if hns.network(name) is None:
         yield Problem(
             f"{cni.path} on {node.name} names the network {name}, and HNS has {names}.", proof=proof
@@ -124,10 +130,10 @@ def name_mismatch(
         yield Problem(
             f"flanneld on {node.name} makes the network {made}, and {cni.path} names {name}.", proof=proof
         )
-    elif told and told.lower() != name.lower() and hns.network(told) is not None:
-        proof[KubeProxy] = f"network name {told}"
+    elif told and told.lower() != name.lower():
+        proof[KubeProxy] = f"network name {told} ({place})"
         yield Problem(
-            f"kube-proxy on {node.name} serves the network {told}, and pods are on {name}.", proof=proof
+            f"kube-proxy on {node.name} is told the network {told}, and pods are on {name}.", proof=proof
         )
 
 

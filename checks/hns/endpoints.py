@@ -10,6 +10,7 @@ from checks.cases import Change, Draft, change
 from checks.check import Case, check
 from checks.finding import ERROR, WARN, Object, Problem, Said
 from facts.access import ThisNode
+from facts.cluster.objects import Metadata, PodObject, PodSpec, PodStatus
 from facts.cluster.workloads import Pods
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed, NotApplicable
@@ -20,13 +21,18 @@ ATTACHED = (2, 3)
 SPARE = 5
 
 
-def _pod_endpoints(state: int) -> Change:
-    return change(
-        Hns,
-        lambda h: replace(
-            h, endpoints=tuple(replace(e, state=state) if e.containers else e for e in h.endpoints)
-        ),
-    )
+def _pod_with(state: int) -> Change:
+    """A running pod shop/stranded on the first node, whose endpoint is in `state`."""
+
+    def apply(draft: Draft) -> None:
+        pods, hns = draft.get(Pods), draft.get(Hns)
+        spec, status = PodSpec(node_name=draft.node), PodStatus(phase="Running", pod_ip="10.244.1.77")
+        pod = PodObject(Metadata("stranded", "shop"), spec, status)
+        draft.put(Pods, replace(pods, items=(*pods.items, pod)))
+        endpoint = HnsEndpoint("e77", "stranded", hns.networks[0].name, "10.244.1.77", state=state)
+        draft.put(Hns, replace(hns, endpoints=(*hns.endpoints, endpoint)))
+
+    return apply
 
 
 def _left_over(count: int) -> Change:
@@ -62,9 +68,9 @@ def _remote(draft: Draft) -> None:
     severity=ERROR,
     explains=[],
     cases=[
-        Case("detached", FLANNEL_2022, (_pod_endpoints(4),), ""),
-        Case("degraded", CLASSIC_2019, (_pod_endpoints(5),), ""),
-        Case("attached, not shared, as containerd has it", FLANNEL_2022, (_pod_endpoints(2),), quiet=True),
+        Case("detached", FLANNEL_2022, (_pod_with(4),), "shop/stranded"),
+        Case("degraded", CLASSIC_2019, (_pod_with(5),), "shop/stranded"),
+        Case("attached, not shared, as containerd has it", FLANNEL_2022, (_pod_with(2),), quiet=True),
         Case("remote endpoints are never attached", FLANNEL_2022, (_remote,), quiet=True),
     ],
 )
