@@ -32,6 +32,15 @@ class Password:
     source: str
 
 
+@dataclass(frozen=True)
+class _Missing:
+    """There was none: fifty nodes must not ask a person fifty times."""
+
+    what: str
+    hint: str
+    code: str
+
+
 @dataclass
 class Passwords:
     """Finds each user's password once. Safe for use by many threads: one looks, the others wait for it.
@@ -44,7 +53,7 @@ class Passwords:
     prompt: Callable[[str], str | None] | None = None
     keyring: Callable[[str, str], str | None] | None = None
     notes: list[str] = field(default_factory=list)
-    _known: dict[str, Password] = field(default_factory=dict, repr=False)
+    _known: dict[str, Password | _Missing] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def password(self, user: str, command: tuple[str, ...], deadline: Deadline) -> Password:
@@ -61,13 +70,21 @@ class Passwords:
         try:
             have = self._known.get(user.lower())
             if have is None:
-                have = self._known[user.lower()] = self._find(user, command, deadline)
-            return have
+                have = self._known[user.lower()] = self._look(user, command, deadline)
         finally:
             self._lock.release()
+        if isinstance(have, _Missing):
+            raise staged(CredentialsExpired(have.what, have.hint), "config", have.code)
+        return have
+
+    def _look(self, user: str, command: tuple[str, ...], deadline: Deadline) -> Password | _Missing:
+        try:
+            return self._find(user, command, deadline)
+        except CredentialsExpired as error:
+            return _Missing(error.what, error.hint, error.code)
 
     def forget(self, user: str) -> None:
-        """Look anew the next time: the password was wrong, or has changed."""
+        """Look anew the next time: the password was wrong, has changed, or is there now."""
         self._known.pop(user.lower(), None)
 
     def _find(self, user: str, command: tuple[str, ...], deadline: Deadline) -> Password:

@@ -37,7 +37,21 @@ class Found:
         return ipaddress.ip_address(self.address[0].partition("%")[0]).is_loopback
 
 
-def resolve(peer: Peer, host: str, port: int, deadline: Deadline) -> list[Found]:
+class RunHold(Hold):
+    """A Hold that also wakes what waits without a socket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wake: Callable[[], None] | None = None
+
+    def release(self) -> None:
+        super().release()
+        wake = self.wake
+        if wake is not None:
+            wake()
+
+
+def resolve(peer: Peer, host: str, port: int, deadline: Deadline, hold: RunHold) -> list[Found]:
     """The addresses of `host`. The system's resolver has no time limit, so it is asked in a thread of its "
     "own."""
     answers: queue.SimpleQueue[list[Found] | str] = queue.SimpleQueue()
@@ -50,30 +64,35 @@ def resolve(peer: Peer, host: str, port: int, deadline: Deadline) -> list[Found]
         else:
             answers.put([Found(info[0], (str(info[4][0]), port)) for info in infos])
 
+    hold.wake = lambda: answers.put("was looked up until the run was stopped")
     threading.Thread(target=ask, daemon=True, name="kwinnow-resolve").start()
     try:
         found = answers.get(timeout=deadline.left(10))
     except queue.Empty:
         raise no_such_name(peer, host, "did not resolve in time") from None
-    if isinstance(found, str) or not found:
-        raise no_such_name(peer, host, "does not resolve")
+    finally:
+        hold.wake = None
+    if isinstance(found, str):
+        raise no_such_name(peer, host, found)
+    if not found:
+        raise no_such_name(peer, host, "has no address")
     return found
 
 
 def dial(
-    peer: Peer, proxy: str, seconds: float, deadline: Deadline, hold: Hold, stage: Callable[[Stage], None]
+    peer: Peer, proxy: str, seconds: float, deadline: Deadline, hold: RunHold, stage: Callable[[Stage], None]
 ) -> socket.socket:
     """A connected socket, shown to `hold`; TargetError with its stage and code. `seconds` limits the "
     "connecting."""
     if not proxy:
         stage("resolve")
-        found = resolve(peer, peer.host, peer.port, deadline)
+        found = resolve(peer, peer.host, peer.port, deadline, hold)
         stage("connect")
         return _first(peer, found, seconds, deadline, hold)
     parts = urlsplit(proxy)
     host, port = parts.hostname or "", parts.port or (1080 if parts.scheme.startswith("socks") else 3128)
     stage("resolve")
-    found = resolve(peer, host, port, deadline)
+    found = resolve(peer, host, port, deadline, hold)
     stage("connect")
     if parts.scheme.startswith("socks"):
         return _by_socks(peer, found[0], seconds, deadline, hold)
@@ -84,7 +103,9 @@ def dial(
     return _tunnel(peer, sock, seconds, deadline)
 
 
-def _first(peer: Peer, found: list[Found], seconds: float, deadline: Deadline, hold: Hold) -> socket.socket:
+def _first(
+    peer: Peer, found: list[Found], seconds: float, deadline: Deadline, hold: RunHold
+) -> socket.socket:
     failure: TargetError | None = None
     for one in found:
         sock = socket.socket(one.family, socket.SOCK_STREAM)
@@ -115,7 +136,7 @@ def _no_proxy(peer: Peer, code: str) -> TargetError:
     return proxy_failed(peer, what, "Check `proxy` of the [[nodes]] entry and whether that proxy runs.")
 
 
-def _by_socks(peer: Peer, proxy: Found, seconds: float, deadline: Deadline, hold: Hold) -> socket.socket:
+def _by_socks(peer: Peer, proxy: Found, seconds: float, deadline: Deadline, hold: RunHold) -> socket.socket:
     import socks
 
     sock: socket.socket = socks.socksocket(proxy.family, socket.SOCK_STREAM)

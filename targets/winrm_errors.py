@@ -202,6 +202,16 @@ def dropped(peer: Peer, stage: Stage) -> TargetError:
 
 
 def not_winrm(peer: Peer, stage: Stage, what: str) -> MalformedAnswer:
+    """An answer that cannot be read: of a stranger, or, once a shell was open, of WinRM but garbled."""
+    if stage in ("command", "answer"):
+        return staged(
+            MalformedAnswer(
+                f"{peer.label} sent an answer that cannot be read: {what}.",
+                "Ask again; if it happens again, something on the way changes the traffic.",
+            ),
+            stage,
+            "garbled",
+        )
     return staged(
         MalformedAnswer(
             f"{peer.label} does not answer as WinRM does: {what}.",

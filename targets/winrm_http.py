@@ -22,8 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool
 from targets import winrm_errors
 from targets.deadline import Deadline
 from targets.errors import TargetError
-from targets.http_wire import Hold
-from targets.socks import dial
+from targets.socks import RunHold, dial
 from targets.winrm_errors import Peer, Stage
 from targets.winrm_tls import make_context, wrap
 
@@ -56,7 +55,7 @@ class Line:
     )
 
     def __post_init__(self) -> None:
-        self._hold = Hold()
+        self._hold = RunHold()
         self._cancelled = threading.Event()
         self._alarm: threading.Timer | None = None
         self.allow(self.deadline)

@@ -209,6 +209,10 @@ def _protocol(line: Line, password: str, kerberos: tuple[str, str]) -> Any:
             "kerberos-missing",
         )
     certificate = line.trust.certificate or (None, None)
+    user: Any = peer.user
+    secret: Any = password
+    if peer.scheme == "basic":  # requests would make Latin-1 of a text, and fail where that is not possible
+        user, secret = user.encode("utf-8"), secret.encode("utf-8")
     endpoint = f"{peer.address}/wsman"
     try:
         protocol = Protocol(
@@ -216,8 +220,8 @@ def _protocol(line: Line, password: str, kerberos: tuple[str, str]) -> Any:
         )
         transport = _transport_class()(
             endpoint=endpoint,
-            username=peer.user or None,
-            password=password,
+            username=user or None,
+            password=secret,
             service=kerberos[0],
             kerberos_hostname_override=kerberos[1] or None,
             auth_method=peer.scheme,

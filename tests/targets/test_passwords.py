@@ -72,6 +72,20 @@ def test_a_password_is_looked_for_once_and_again_after_it_was_forgotten() -> Non
     assert one.password(USER, (), Deadline(30)).value == "second"
 
 
+def test_a_person_who_types_nothing_is_not_asked_again() -> None:
+    asked: list[str] = []
+    one = passwords(prompt=lambda user: asked.append(user))
+    for _ in range(3):
+        with pytest.raises(CredentialsExpired) as caught:
+            one.password(USER, (), Deadline(30))
+        assert caught.value.code == "no-password"
+    assert asked == [USER]
+    one.forget(USER)
+    with pytest.raises(CredentialsExpired):
+        one.password(USER, (), Deadline(30))
+    assert asked == [USER, USER]
+
+
 def test_many_threads_ask_a_person_once() -> None:
     asked: list[str] = []
     answer = threading.Event()

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import requests
 from winrmkit import CANARY, Pki, pki, run, way
 from winrmpeer import Ask, Reply, fault, output, plain, serving
 
@@ -245,6 +246,54 @@ def test_a_node_that_refuses_ntlm_without_a_challenge(pki: Pki) -> None:
     assert told(error) == (CredentialsExpired, "auth", "rejected")
 
 
+class KerberosExchangeError(requests.RequestException):
+    """Stands for the one of requests_kerberos, which is not installed everywhere."""
+
+
+@pytest.fixture
+def kerberos(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """A Kerberos library whose ticket is “dGlja2V0”, and what it was asked for."""
+    import winrm.transport
+
+    asked: list[dict[str, Any]] = []
+
+    class Auth(requests.auth.AuthBase):
+        winrm_encryption_available = True
+
+        def __init__(self, **options: Any) -> None:
+            asked.append(options)
+
+        def __call__(self, request: Any) -> Any:
+            if asked[-1]["service"] == "NOSUCH":
+                raise KerberosExchangeError("authGSSClientStep() failed")
+            request.headers["Authorization"] = "Negotiate dGlja2V0"
+            return request
+
+    monkeypatch.setattr(winrm.transport, "HAVE_KERBEROS", True)
+    monkeypatch.setattr(winrm.transport, "HTTPKerberosAuth", Auth, raising=False)
+    monkeypatch.setattr(winrm.transport, "REQUIRED", 1, raising=False)
+    return asked
+
+
+def test_kerberos_asks_for_the_spn_that_is_configured(pki: Pki, kerberos: list[dict[str, Any]]) -> None:
+    with serving(tls=pki.server()) as peer:
+        settings: dict[str, Any] = {"kerberos_service": "WSMAN", "kerberos_host": "win-1.corp.example"}
+        one = way(peer.port, scheme="kerberos", fingerprint=pki.fingerprint, password=None, **settings)
+        assert run(one) == b"out"
+    assert (kerberos[0]["service"], kerberos[0]["hostname_override"]) == ("WSMAN", "win-1.corp.example")
+    assert kerberos[0]["delegate"] is False
+    assert {ask.headers["authorization"] for ask in peer.asks} == {"Negotiate dGlja2V0"}
+
+
+def test_kerberos_without_a_ticket(pki: Pki, kerberos: list[dict[str, Any]]) -> None:
+    with serving(tls=pki.server()) as peer:
+        error = failure(
+            way(peer.port, scheme="kerberos", fingerprint=pki.fingerprint, kerberos_service="NOSUCH")
+        )
+    assert told(error) == (CredentialsExpired, "auth", "ticket")
+    assert "kinit" in error.hint and peer.asks == []
+
+
 def test_kerberos_without_its_library(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     import winrm.transport
 
@@ -372,7 +421,7 @@ def test_a_garbled_answer(pki: Pki, damage: str) -> None:
     with serving(only("Receive", answer), tls=pki.server()) as peer:
         error = failure(way(peer.port, fingerprint=pki.fingerprint))
         assert peer.deleted.is_set()
-    assert (type(error), error.stage, error.code) == (MalformedAnswer, "answer", "not-winrm")
+    assert (type(error), error.stage, error.code) == (MalformedAnswer, "answer", "garbled")
 
 
 @pytest.mark.parametrize("number", [502, 504])

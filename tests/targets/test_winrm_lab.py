@@ -12,7 +12,6 @@ import pytest
 from winrmkit import CANARY, USER, Pki, pki, run, way
 
 from lab.windows.auth import Credentials
-from lab.windows.clock import Clock
 from lab.windows.listener import Tls
 from lab.windows.node import WindowsNode
 from lab.windows.runs import Run, Said
@@ -25,7 +24,8 @@ __all__ = ["pki"]
 OUTPUT = "~kw hello 以太网\n".encode() * 3000  # 60 KB
 
 
-def said(text: str, machine: Machine, clock: Clock) -> Run:
+def said(*_: object) -> Run:
+    """Whatever is asked, the same is answered: these tests are about the wire."""
     return Said(OUTPUT, b"", 0)
 
 
@@ -40,7 +40,7 @@ COMMAND = encoded("Get-Date")
 @pytest.fixture
 def node(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> Iterator[WindowsNode]:
     monkeypatch.setenv("KWINNOW_PWSH", "")
-    monkeypatch.setenv("PATH", "/nowhere")  # no engine: these tests are about the wire
+    monkeypatch.setenv("PATH", "/nowhere")  # so that no engine is found
     files = pki.files("lab", pki.certificate, pki.key)
     made = WindowsNode(
         Machine("win-1", "10.0.0.1", Os("Windows Server 2019 Standard", 17763, 5830)),

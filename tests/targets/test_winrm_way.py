@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import socket
 import threading
@@ -205,6 +206,32 @@ def test_a_way_that_was_cancelled_before_does_not_start(pki: Pki) -> None:
             run(one)
     assert caught.value.code == "cancelled"
     assert peer.asks == []
+
+
+def test_cancel_ends_a_run_that_waits_for_a_name(pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, never = threading.Event(), threading.Event()
+
+    def resolver(*_: object, **__: object) -> list[object]:
+        asked.set()
+        never.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    one = way(5986, host="win-1.example")
+    canceller = threading.Thread(target=lambda: (asked.wait(30), one.cancel()))
+    canceller.start()
+    with pytest.raises(DeadlineExceeded) as caught:
+        run(one, seconds=60)
+    never.set()
+    canceller.join(30)
+    assert (caught.value.stage, caught.value.code) == ("resolve", "cancelled")
+
+
+def test_a_password_of_any_script_goes_over_basic(pki: Pki) -> None:
+    with serving(tls=pki.server()) as peer:
+        run(way(peer.port, fingerprint=pki.fingerprint, password=lambda _: "пароль密码"))
+    sent = base64.b64decode(peer.asks[0].headers["authorization"].removeprefix("Basic "))
+    assert sent.decode("utf-8").endswith(":пароль密码")
 
 
 def test_a_run_is_logged_as_text_to_paste_without_the_password(pki: Pki) -> None:
