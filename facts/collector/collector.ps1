@@ -77,9 +77,11 @@ function Hide-Secrets([string]$text) {
     $text = $text -replace '(?i)(bearer\s+)[^\s"'']{8,}', '$1<hidden>'
     $text = $text -replace 'eyJ[\w-]{10,}\.[\w-]+\.[\w-]*', '<hidden>'
     $text = $text -creplace '(?<![\w.-])[a-z0-9]{6}\.[a-z0-9]{16}(?![\w.-])', '<hidden>'
+    # JSON within JSON: \"token\":\"...\"
+    $text = $text -replace ($word.Replace('["'']?', '\\"') + '\\")[^"\\\r\n]*'), '$1<hidden>'
     $text = $text -replace ($word + '")[^"\r\n]*"'), '$1<hidden>"'
     $text = $text -replace ($word + "')[^'\r\n]*'"), '$1<hidden>'''
-    $text = $text -replace ($word + ')(?!(?:true|false|null|\d+)\b)[^\s,;}"''<][^\s,;}"'']*'), '$1<hidden>'
+    $text = $text -replace ($word + ')(?!(?:true|false|null|\d+)\b)[^\s,;}{\[\\"''<][^\s,;}"'']*'), '$1<hidden>'
     $text -replace '(?i)(--[\w-]*(?:password|token|secret)\s+)[^\s-]\S*', '$1<hidden>'
 }
 function Hide-Variable([string]$name, [string]$value) {

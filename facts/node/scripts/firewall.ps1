@@ -24,9 +24,13 @@ $rules = foreach ($protocol in 'UDP', 'TCP') {
         if (-not @($ports | Where-Object { Test-Port $_ }).Count) { continue }
         foreach ($rule in $filter | Get-NetFirewallRule) {
             if ([string]$rule.Direction -ne 'Inbound' -or [string]$rule.Enabled -ne 'True') { continue }
+            # Bits, 0 or all of them for any.
+            $bits = [int]$rule.Profile
+            $names = @('Any')
+            if ($bits -gt 0 -and $bits -lt 7) { $names = @(if ($bits -band 1) { 'Domain' }; if ($bits -band 2) { 'Private' }; if ($bits -band 4) { 'Public' }) }
             @{
                 name = [string]$rule.Name; display_name = [string]$rule.DisplayName; allow = ([string]$rule.Action -eq 'Allow'); protocol = $protocol; ports = $ports
-                profiles = @([string]$rule.Profile -split ',\s*'); store = [string]$rule.PolicyStoreSourceType
+                profiles = $names; store = [string]$rule.PolicyStoreSourceType
             }
         }
     }
