@@ -45,6 +45,7 @@ class Lockout:
         with self._changed:
             known = self._users.setdefault(user.lower(), _User())
             known.waiting += 1
+            self._changed.notify_all()  # for those who watch how many wait
             try:
                 self._changed.wait_for(lambda: known.state != "trying" or stopped(), deadline.left())
             finally:

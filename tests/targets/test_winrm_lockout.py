@@ -40,14 +40,10 @@ class Crowd:
 
 
 def waiting(lockout: Lockout, user: str, count: int) -> bool:
-    """Waits, without a sleep, until so many wait for the first node's verdict."""
-    # The condition is notified on every change of state only, so a short wait is turned until the count is there.
-    turns = threading.Event()
-    for _ in range(2000):
-        if lockout.waiting(user) == count:
-            return True
-        turns.wait(0.01)
-    return False
+    """Waits until so many wait for the first node's verdict."""
+    condition = lockout._changed
+    with condition:
+        return condition.wait_for(lambda: lockout._users[user.lower()].waiting == count, 20)
 
 
 def test_the_others_wait_for_the_first_and_then_go() -> None:

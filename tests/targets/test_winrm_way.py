@@ -218,7 +218,12 @@ def test_cancel_ends_a_run_that_waits_for_a_name(pki: Pki, monkeypatch: pytest.M
 
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
     one = way(5986, host="win-1.example")
-    canceller = threading.Thread(target=lambda: (asked.wait(30), one.cancel()))
+
+    def cancel() -> None:
+        assert asked.wait(30)
+        one.cancel()
+
+    canceller = threading.Thread(target=cancel)
     canceller.start()
     with pytest.raises(DeadlineExceeded) as caught:
         run(one, seconds=60)

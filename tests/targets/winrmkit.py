@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ssl
+import traceback
 from pathlib import Path
 from typing import Any
 
 import pytest
 from testpki import Authority
+from winrmpeer import Reply
 
 from targets.deadline import Deadline
+from targets.errors import TargetError
 from targets.target import CommandLog
 from targets.winrm import WinRM, WinRMSettings
 from targets.winrm_errors import Peer
@@ -70,3 +73,30 @@ def way(
 
 def run(one: WinRM, stdin: bytes = b"", seconds: float = 30, command: str = "powershell.exe -x") -> bytes:
     return b"".join(one.run(command, stdin, Deadline(seconds)))
+
+
+def failure(one: WinRM, stdin: bytes = b"", seconds: float = 30) -> TargetError:
+    """The TargetError of a run; proves on the way that no password is in it, its trace, or the log."""
+    with pytest.raises(TargetError) as caught:
+        run(one, stdin, seconds)
+    error = caught.value
+    shown = (
+        "".join(traceback.format_exception(error))
+        + repr(error)
+        + str(vars(error))
+        + repr(one.log)
+        + repr(one)
+    )
+    assert CANARY not in shown
+    assert error.hint
+    sent = one.log.entries[-1]
+    assert (sent.outcome, sent.detail) == (error.kind, str(error))
+    return error
+
+
+def told(error: TargetError) -> tuple[type[TargetError], str, str]:
+    return type(error), error.stage, error.code
+
+
+def unauthorised(*offers: str) -> Reply:
+    return Reply(b"", 401, tuple(("WWW-Authenticate", offer) for offer in offers))
