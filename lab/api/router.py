@@ -69,7 +69,9 @@ class Router:
         parts = path.strip("/").split("/")
         if parts[0] == "apis" and len(parts) == 2 and parts[1] in known:
             return Answer({**_group(parts[1], known[parts[1]]), "kind": "APIGroup", "apiVersion": "v1"})
-        group_version = "v1" if parts == ["api", "v1"] else "/".join(parts[1:]) if len(parts) == 3 else ""
+        group_version = "v1" if parts == ["api", "v1"] else ""
+        if parts[0] == "apis" and len(parts) == 3:
+            group_version = "/".join(parts[1:])
         if parts[0] == "apis" and len(parts) == 3 and parts[2] not in known.get(parts[1], []):
             raise no_such_path()
         return Answer(resource_list(state.resources, group_version)) if group_version else None

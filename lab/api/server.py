@@ -86,6 +86,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Without the Server header, which a real API server does not send."""
+        self.send_response_only(code, message)
+        self.send_header("Date", self.date_time_string())
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(self.server.state.now() if timestamp is None else timestamp)
 

@@ -23,8 +23,8 @@ class Weather:
     reset_every: int = 0  # every n-th request's connection is closed without an answer
     throttle: int = 0  # the first n requests get 429
     cut_lists_after: int = 0  # bytes after which an answer of a list breaks off
-    _count: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _count: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def next_request(self) -> str:
         """ "" for an ordinary one, else "500", "429" or "reset"."""

@@ -9,6 +9,7 @@ from typing import Any
 from lab.world.machine import File, Machine
 from lab.world.models.flannel import unmake_switch
 from lab.world.models.settings import KUBELET_CONFIG, NET_CONF, SUBNET_ENV
+from lab.world.restart import delete_pod
 from lab.world.scenarios.cluster import written
 from lab.world.state import NodeMemory, Object, World
 
@@ -74,17 +75,9 @@ def forget_lease(world: World, node: str) -> None:
 
 def recreate_pods(world: World, machine: Machine) -> None:
     """Delete the workload pods of a node: their Deployment makes new ones, which need new sandboxes."""
-    memory = world.node_memory(machine.name)
     for pod in world.pods_on(machine.name):
-        if pod["spec"].get("hostNetwork"):
-            continue
-        sandbox = memory.sandboxes.pop(pod["metadata"]["uid"], None)
-        if sandbox is not None:
-            machine.hns.endpoints = [e for e in machine.hns.endpoints if e["ID"] != sandbox.endpoint]
-            for path in [p for p, f in machine.files.items() if f.text.startswith(sandbox.id)]:
-                del machine.files[path]
-        meta = pod["metadata"]
-        world.delete("v1", "Pod", meta["name"], meta["namespace"])
+        if not pod["spec"].get("hostNetwork"):
+            delete_pod(world, pod["metadata"]["namespace"], pod["metadata"]["name"])
 
 
 def restart_service(world: World, machine: Machine, name: str) -> None:

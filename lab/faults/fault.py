@@ -29,6 +29,10 @@ class Fault:
         """The catalogue id without the variant."""
         return self.id.split(":")[0]
 
+    @property
+    def variant(self) -> str:
+        return self.id.partition(":")[2]
+
 
 @dataclass(frozen=True)
 class Question:

@@ -247,10 +247,9 @@ def _interface(world: World, name: str) -> None:
     """Pass --iface to Windows flanneld everywhere and start the nodes anew."""
     if world.plan.classic:
         for machine in world.windows.values():
-            address = machine.address
-            edits.set_parameters(
-                machine, "flanneld", lambda t, a=address: t.replace(f"--iface={a}", f'--iface="{name}"')
-            )  # type: ignore[misc]
+            old, new = f"--iface={machine.address}", f'--iface="{name}"'
+            nssm = machine.services["flanneld"].nssm
+            nssm["AppParameters"] = str(nssm["AppParameters"]).replace(old, new)
     else:
         container = edits.daemon_container(world, WINDOWS_DS, FLANNEL_NS)
         container["args"] = ["-v=6", f"--iface={name}"]

@@ -196,10 +196,11 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
             del machine.files[path]
     logs.write_files(machine, written)
     for pod in world.pods_on(machine.name):
-        lines = logs.workload_lines(world, pod)
+        meta = pod["metadata"]
+        key = (meta["namespace"], meta["name"], pod["spec"]["containers"][0]["name"])
+        lines = logs.workload_lines(world, pod, world.logs.get(key, []))
         if lines:
-            meta = pod["metadata"]
-            world.logs[(meta["namespace"], meta["name"], pod["spec"]["containers"][0]["name"])] = lines
+            world.logs[key] = lines
     logs.service_events(world, machine)
     natives.print_natives(world, machine, node.kubelet)
     processes_and_ports(

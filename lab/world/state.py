@@ -112,9 +112,9 @@ class World:
     memory: dict[str, NodeMemory] = field(default_factory=dict)
     logs: dict[tuple[str, str, str], list[LogLine]] = field(default_factory=dict)  # (ns, pod, container)
     registries: dict[str, Image] = field(default_factory=registries)  # what a pull finds, by reference
-    traffic: list[str] = field(
-        default_factory=list
-    )  # lines that a workload logs because somebody asked for something
+    deleted_pods: set[tuple[str, str]] = field(
+        default_factory=set
+    )  # (namespace, name): names are not used twice
     changed_at: float = 0.0  # when the latest edit took effect: transitions are dated with it
 
     def get(self, api: str, kind: str, name: str, namespace: str = "") -> Object:

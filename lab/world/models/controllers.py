@@ -91,8 +91,9 @@ def _candidates(world: World, spec: dict[str, Any]) -> list[Object]:
     ]
 
 
-def _pod(world: World, owner: Object, name: str, node: str) -> Object:
+def _pod(world: World, owner: Object, slot: str, node: str) -> Object:
     template = owner["spec"]["template"]
+    name, replaces = _name(world, owner, slot)
     namespace = owner["metadata"]["namespace"]
     reference = {
         "apiVersion": owner["apiVersion"],
@@ -122,9 +123,21 @@ def _pod(world: World, owner: Object, name: str, node: str) -> Object:
         pod["metadata"]["annotations"] = dict(annotations)
     pod["metadata"]["generateName"] = name.rsplit("-", 1)[0] + "-"
     pod["metadata"]["ownerReferences"] = [reference]
-    pod["metadata"]["creationTimestamp"] = rfc3339(world.now - 82_000)
+    pod["metadata"]["creationTimestamp"] = rfc3339(
+        (world.changed_at or world.now) if replaces else world.epoch - 82_000
+    )
     pod["metadata"]["uid"] = stable_uid(world.plan.scenario, "pod", namespace, name)
     return pod
+
+
+def _name(world: World, owner: Object, slot: str) -> tuple[str, bool]:
+    """The name of the owner's pod in `slot`, and whether it replaces one that was deleted."""
+    meta = owner["metadata"]
+    for attempt in range(len(world.deleted_pods) + 1):
+        name = f"{meta['name']}-{name_suffix(5, world.plan.scenario, meta['name'], slot, str(attempt))}"
+        if (meta["namespace"], name) not in world.deleted_pods:
+            return name, attempt > 0
+    raise AssertionError("more names are taken than pods were deleted")
 
 
 def _owned(world: World, owner: Object) -> list[Object]:
@@ -138,7 +151,6 @@ def _owned(world: World, owner: Object) -> list[Object]:
 
 def run_daemon_sets(world: World) -> None:
     for owner in list(world.each("apps/v1", "DaemonSet")):
-        name = owner["metadata"]["name"]
         wanted = {n["metadata"]["name"] for n in _candidates(world, owner["spec"]["template"]["spec"])}
         for pod in _owned(world, owner):
             node = pod["spec"]["nodeName"]
@@ -146,7 +158,7 @@ def run_daemon_sets(world: World) -> None:
                 world.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
             wanted.discard(node)
         for node in sorted(wanted):
-            world.put(_pod(world, owner, f"{name}-{name_suffix(5, world.plan.scenario, name, node)}", node))
+            world.put(_pod(world, owner, node, node))
 
 
 def run_deployments(world: World) -> None:
@@ -176,17 +188,14 @@ def run_deployments(world: World) -> None:
         ]
         world.put(replica_set)
         nodes = _candidates(world, owner["spec"]["template"]["spec"])
-        wanted = [
-            f"{set_name}-{name_suffix(5, world.plan.scenario, set_name, str(i))}"
-            for i in range(owner["spec"]["replicas"])
-        ]
+        slots = {_name(world, replica_set, str(i))[0]: str(i) for i in range(owner["spec"]["replicas"])}
         for pod in _owned(world, replica_set):
-            if pod["metadata"]["name"] not in wanted:
+            if pod["metadata"]["name"] not in slots:
                 world.delete("v1", "Pod", pod["metadata"]["name"], namespace)
-        for place, pod_name in enumerate(wanted):
+        for place, (pod_name, slot) in enumerate(slots.items()):
             if world.find("v1", "Pod", pod_name, namespace) is None:
                 node = nodes[place % len(nodes)]["metadata"]["name"] if nodes else ""
-                world.put(_pod(world, replica_set, pod_name, node))
+                world.put(_pod(world, replica_set, slot, node))
 
 
 def workload_status(world: World) -> None:

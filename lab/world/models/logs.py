@@ -60,7 +60,7 @@ def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[L
     if state.exit:
         if state.exit != "exited":
             lines.append(("E", state.exit))
-        return stamped(lines, "run.go:72", world.now - 25)
+        return stamped(lines, "run.go:72", world.now - world.now % 60 - 25)
     first = stamped(lines, "server.go:491", start)
     complaints: list[tuple[str, str]] = []
     name = machine.name
@@ -96,7 +96,7 @@ def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[L
         complaints.append(("I", f'"Fast updating node status as it just became ready" node="{name}"'))
         return first + stamped(complaints, "kubelet_node_status.go:497", start + 30)
     if state.service == "Running":
-        return first + stamped(complaints, "kubelet.go:2901", world.now - 20, 0.2)
+        return first + stamped(complaints, "kubelet.go:2901", world.now - world.now % 60 - 20, 0.2)
     return first
 
 
@@ -146,53 +146,63 @@ def overlay_works(world: World, machine: Machine, peer: str) -> bool:
     return other is None or admits_udp(other, 4789)
 
 
-def workload_lines(world: World, pod: Object) -> list[LogLine]:
-    """What the practice workload on a Windows node writes: calls that it makes by name."""
+EVERY = 10.0  # seconds between two calls of the practice workload
+KEEP = 400
+
+
+def workload_lines(world: World, pod: Object, before: list[LogLine]) -> list[LogLine]:
+    """What the practice workload on a Windows node writes: calls that it makes by name, every ten seconds.
+
+    What was written before stays, except what is later than an edit that is dated back (`changed_at`).
+    """
     node = pod["spec"].get("nodeName", "")
     machine = world.windows.get(node)
-    started = world.now - 3_000
-    if machine is None or not pod["status"].get("podIP"):
-        return []
     env = {e["name"]: e.get("value", "") for e in pod["spec"]["containers"][0].get("env", [])}
     url = env.get("API_URL", "")
-    if not url:
+    if machine is None or not pod["status"].get("podIP") or not url:
         return []
-    name = url.split("//", 1)[-1].split(":")[0].split("/")[0]
-    lines: list[LogLine] = [
-        (started, "info: Now listening on: http://[::]:80"),
-        (started + 1, "info: Application started."),
-    ]
-    control = next(iter(world.linux))
-    servers = next(
-        (
-            e.get("DNSServerList", "")
-            for e in machine.hns.endpoints
-            if e["IPAddress"] == pod["status"]["podIP"]
-        ),
-        "",
-    )
-    suffix = next(
-        (e.get("DNSSuffix", "") for e in machine.hns.endpoints if e["IPAddress"] == pod["status"]["podIP"]),
-        "",
-    )
-    asked = name if "." in name else f"{name}.{suffix.split(',')[0]}"
-    exact = asked.rstrip(".").endswith(".svc." + world.plan.domain)
-    service = asked.split(".")
-    known = exact and len(service) >= 2 and world.find("v1", "Service", service[0], service[1]) is not None
-    for i in range(6):
-        at = world.now - 300 + i * 50
-        if world.plan.dns_ip not in servers.split(",") or not overlay_works(world, machine, control):
-            lines.append(
-                (
-                    at,
-                    f"fail: GET {url}/health: Name or service not known: the DNS request for '{name}' timed out",
-                )
-            )
-        elif not known:
-            lines.append((at, f"fail: GET {url}/health: No such host is known. ({name})"))
+    start = world.now - world.now % EVERY - 30 * EVERY
+    lines = [line for line in before if not world.changed_at or line[0] < world.changed_at]
+    if not lines:
+        started = start - 3_000
+        lines = [
+            (started, "info: Now listening on: http://[::]:80"),
+            (started + 1, "info: Application started."),
+        ]
+    why = _call_failure(world, machine, pod, url)
+    at = max(start, lines[-1][0] - lines[-1][0] % EVERY + EVERY)
+    while at <= world.now:
+        if why:
+            lines.append((at, f"fail: GET {url}/health: {why}"))
         else:
-            lines.append((at, f"info: GET {url}/health 200 in {3 + i % 4} ms"))
-    return lines
+            lines.append((at, f"info: GET {url}/health 200 in {3 + int(at / EVERY) % 5} ms"))
+        at += EVERY
+    return lines[-KEEP:]
+
+
+def _call_failure(world: World, machine: Machine, pod: Object, url: str) -> str:
+    """Why a call from this pod to `url` fails, in the words of the Windows resolver; empty if it works."""
+    name, _, port = url.split("//", 1)[-1].split("/")[0].partition(":")
+    mine = [e for e in machine.hns.endpoints if e["IPAddress"] == pod["status"]["podIP"]]
+    if name.replace(".", "").isdigit():
+        known = any(
+            s["spec"].get("clusterIP") == name and any(str(p["port"]) == port for p in s["spec"]["ports"])
+            for s in world.each("v1", "Service")
+        )
+        return "" if known else f"A connection attempt failed ({name}:{port}): timed out"
+    servers = mine[0].get("DNSServerList", "") if mine else ""
+    suffix = mine[0].get("DNSSuffix", "") if mine else ""
+    if world.plan.dns_ip not in servers.split(",") or not overlay_works(
+        world, machine, next(iter(world.linux))
+    ):
+        return f"No such host is known: the DNS request for '{name}' timed out"
+    # The resolver appends suffixes to single labels only: a name with a dot is asked as it stands.
+    asked = (name if "." in name else f"{name}.{suffix.split(',')[0]}").rstrip(".")
+    parts = asked.split(".")
+    exact = asked.endswith(".svc." + world.plan.domain)
+    if exact and world.find("v1", "Service", parts[0], parts[1]) is not None:
+        return ""
+    return f"No such host is known. ({name}:{port})"
 
 
 def linux_flannel_lines(world: World, linux: LinuxNode) -> list[LogLine]:

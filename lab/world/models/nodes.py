@@ -59,7 +59,7 @@ def _condition(
 
 def _conditions(world: World, node: Object, last_post: float | None, problems: list[str]) -> None:
     before = {c["type"]: c for c in node["status"].get("conditions", [])}
-    beat = (world.now - 30) if last_post is None else last_post
+    beat = world.now - world.now % 300 if last_post is None else last_post
     found: list[dict[str, Any]] = []
     if last_post is not None:
         for kind, _, _ in _PRESSURES:

@@ -18,12 +18,17 @@ TITLES = {
 }
 
 
-def build(scenario: str, now: float) -> World:
+def build(scenario: str, now: float, epoch: float | None = None, culture: str = "en-US") -> World:
     """The healthy world of `scenario` at `now` (seconds since the epoch), consequences included.
 
-    KeyError for an unknown scenario. Everything is dated as if it had come up a day before.
+    `epoch` is what the relative times of machines count from (default: `now`). `culture` is the language of Windows
+    on the nodes: en-US, de-DE, zh-CN. KeyError for an unknown scenario. Everything is dated as if it had come up a day before.
     """
-    world = BUILDERS[scenario](scenario, now)
+    world = BUILDERS[scenario](scenario, now if epoch is None else epoch)
+    world.now = now
+    for machine in world.windows.values():
+        machine.os.ui_culture = culture
+        machine.os.oem_code_page = {"de": 850, "zh": 936}.get(culture[:2], 437)
     world.changed_at = now - 82_000
     derive(world)
     world.changed_at = 0.0
