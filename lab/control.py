@@ -1,6 +1,6 @@
 """The way by which a second shell reaches a practice cluster that runs: JSON over HTTP on the loopback.
 
-Each running cluster leaves a file `lab-PID.json` (port and token, readable by its user alone) in the user's runtime
+Each running cluster leaves a file `lab-PID.json` (port and token, readable by its user alone) in the user's cache
 folder. A file whose cluster no longer answers is removed by whoever notices.
 """
 
@@ -27,7 +27,7 @@ SECONDS = 5.0
 
 def state_folder() -> Path:
     """Where running clusters are noted down."""
-    return Path(os.environ.get("KWINNOW_LAB_STATE", "") or platformdirs.user_runtime_path("kwinnow"))
+    return Path(os.environ.get("KWINNOW_LAB_STATE", "") or platformdirs.user_cache_path("kwinnow") / "lab")
 
 
 class ControlError(Exception):

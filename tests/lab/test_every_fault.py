@@ -1,0 +1,101 @@
+"""Plant every fault and look with the product: the true cause must be named first.
+
+The product sees the practice cluster as it sees a real one: API over TLS, WinRM, the real engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab.catalogue import catalogue
+from lab.faults import CONDITIONS, FAULTS, QUESTIONS
+from lab.practice import Practice
+from lab.windows.engine import find_pwsh
+
+from checks.check import load
+from checks.engine import Report, judge
+from checks.finding import INFO, OutcomeKind
+from tui.opening import Options, open_session
+
+pytestmark = [
+    pytest.mark.pwsh,
+    pytest.mark.skipif(find_pwsh() is None, reason="needs the PowerShell engine: KWINNOW_PWSH or pwsh on PATH"),
+]
+SCENARIOS = [str(s) for s in catalogue()["scenarios"]]
+
+
+class Running:
+    """Practice clusters of one worker, each started once."""
+
+    def __init__(self) -> None:
+        self.clusters: dict[str, Practice] = {}
+
+    def get(self, scenario: str) -> Practice:
+        if scenario not in self.clusters:
+            self.clusters[scenario] = Practice(scenario).start()
+        return self.clusters[scenario]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Running]:
+    held = Running()
+    yield held
+    for cluster in held.clusters.values():
+        cluster.stop()
+
+
+def look(practice: Practice, seconds: float = 60.0) -> Report:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KWINNOW_PASSWORD", practice.password)
+        held = open_session(Options(kubeconfig=Path(practice.kubeconfig), config=str(practice.config)))
+        held.session.node_seconds = seconds
+        held.session.gather({fact for check in load().values() for fact in check.facts})
+        report = judge(held.session)
+        held.close()
+    broken = [(o.id, o.why) for o in report.of(OutcomeKind.BROKEN)]
+    assert broken == []
+    return report
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_healthy_scenario_has_no_warning(running: Running, scenario: str) -> None:
+    report = look(running.get(scenario))
+    assert [(f.id, f.message) for f in report.findings if f.severity > INFO] == []
+    assert [(o.id, o.node, o.why) for o in report.of(OutcomeKind.UNKNOWN)] == []
+
+
+@pytest.mark.parametrize("name", [f.id for f in FAULTS.values()])
+def test_fault_is_named_first(running: Running, name: str) -> None:
+    fault = FAULTS[name]
+    practice = running.get(fault.scenarios[0])
+    practice.plant(name)
+    try:
+        report = look(practice)
+    finally:
+        practice.unplant(name)
+    found = [f"{f.id} {f.object}" for f in report.findings]
+    assert found and report.findings[0].id == fault.entry, found[:6]
+
+
+@pytest.mark.parametrize("name", [q.id for q in QUESTIONS.values()])
+def test_question_is_answered(running: Running, name: str) -> None:
+    question = QUESTIONS[name]
+    practice = running.get(question.scenarios[0])
+    planted = practice.plant(f"ask:{name}")
+    try:
+        report = look(practice)
+    finally:
+        practice.unplant(planted)
+    assert question.entry in [f.id for f in report.findings]
+
+
+@pytest.mark.parametrize("name", list(CONDITIONS))
+def test_condition_is_unknown_with_its_reason(name: str) -> None:
+    with Practice("flannel-2022") as practice:
+        practice.plant(name)
+        report = look(practice, seconds=8.0)
+    unknown = report.of(OutcomeKind.UNKNOWN)
+    assert unknown, "nothing was unknown"
+    assert all(o.why for o in unknown)

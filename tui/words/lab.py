@@ -1,0 +1,142 @@
+"""`kwinnow lab`: a practice cluster, with faults to plant, and commands run in it.
+
+The only door from the product to `lab/`. What runs in the practice cluster runs in a process of its own and
+reaches it over the network, as it would a real one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tui.words.common import print_json
+
+if TYPE_CHECKING:
+    from lab.practice import Practice
+
+
+@click.command("lab", context_settings={"ignore_unknown_options": False})
+@click.option("--scenario", help="Which healthy cluster to start from (see --list).")
+@click.option("--plant", "plants", multiple=True, metavar="F", help="Plant a fault, a question or a condition.")
+@click.option("--unplant", "unplants", multiple=True, metavar="F", help="Take a fault out of the cluster that runs.")
+@click.option("--culture", default="en-US", type=click.Choice(["en-US", "de-DE", "zh-CN"]), help="Language of Windows.")
+@click.option("--no-console", is_flag=True, help="Start the cluster, print how to reach it, and wait.")
+@click.option("--list", "only_list", is_flag=True, help="List scenarios, faults, questions and conditions.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
+def command(
+    scenario: str | None,
+    plants: tuple[str, ...],
+    unplants: tuple[str, ...],
+    culture: str,
+    no_console: bool,
+    only_list: bool,
+    as_json: bool,
+    words: tuple[str, ...],
+) -> int:
+    """Start a cluster to practise on: one Linux and two Windows nodes that speak the real protocols.
+
+    Without a COMMAND the console opens on it. While a practice cluster runs, --plant and --unplant in another
+    shell change that one. What is simulated, and what is not, stands in the README.
+    """
+    if only_list:
+        return _list(as_json)
+    from lab.control import ControlError, plant_in_running, running
+
+    if unplants or (plants and not words and not scenario and not no_console and running() is not None):
+        try:
+            for name in unplants:
+                click.echo(f"taken out: {plant_in_running(name, remove=True)['name']}", err=True)
+            for name in plants:
+                click.echo(f"planted in the cluster that runs: {plant_in_running(name)['name']}", err=True)
+        except ControlError as error:
+            raise click.ClickException(str(error)) from error
+        return 0
+    from lab.practice import practice_for
+
+    try:
+        practice = practice_for(list(plants), scenario or "", culture=culture)
+    except (KeyError, ValueError) as error:
+        raise click.UsageError(str(error.args[0])) from error
+    return _run(practice, list(words), no_console)
+
+
+def _list(as_json: bool) -> int:
+    from lab.catalogue import catalogue
+
+    lists = catalogue()
+    if as_json:
+        print_json(lists)
+        return 0
+    for name, rows in lists.items():
+        click.echo(f"{name}:")
+        for row in rows:
+            if isinstance(row, str):
+                click.echo(f"  {row}")
+            else:
+                click.echo(f"  {row.get('plant', row['id']):44} {row.get('title') or row.get('ask')}")
+    return 0
+
+
+def _environment(practice: Practice) -> dict[str, str]:
+    """What COMMAND gets: the cluster's own, and a PATH on which this kwinnow comes first."""
+    found = practice.environment()
+    ours = str(Path(sys.executable).parent)
+    found["PATH"] = os.pathsep.join([ours, found.get("PATH", "")])
+    found["KWINNOW_STATE"] = os.environ.get("KWINNOW_STATE") or str(practice.folder / "state")
+    return found
+
+
+def _run(practice: Practice, words: list[str], no_console: bool) -> int:
+    from lab.control import Control
+
+    with practice, Control(practice):
+        environment = _environment(practice)
+        if no_console and not words:
+            return _wait(practice, environment)
+        program = words or [sys.executable, "-m", "tui.cli", "console"]
+        found = shutil.which(program[0], path=environment["PATH"])
+        if found is None:
+            raise click.UsageError(f"There is no program {program[0]}.")
+        return _child([found, *program[1:]], environment)
+
+
+def _child(words: list[str], environment: dict[str, str]) -> int:
+    """Run COMMAND on this terminal and end with its exit code. Ctrl-C is the command's business."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = subprocess.Popen(words, env=environment, preexec_fn=_own_interrupt if os.name == "posix" else None)
+        code = child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return 128 - code if code < 0 else code
+
+
+def _own_interrupt() -> None:
+    """In the child: Ctrl-C means what it always means."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _wait(practice: Practice, environment: dict[str, str]) -> int:
+    """Say how to reach the cluster and wait for Ctrl-C or an end signal."""
+    click.echo(f"# practice cluster {practice.scenario}, planted: {', '.join(practice.planted) or 'nothing'}")
+    for name in ("KUBECONFIG", "KWINNOW_CONFIG", "KWINNOW_PASSWORD"):
+        click.echo(f"export {name}={environment[name]}")
+    click.echo("# Ctrl-C ends it", err=True)
+    sys.stdout.flush()
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        while not stop.wait(0.5):
+            pass
+    except KeyboardInterrupt:
+        pass
+    return 0
