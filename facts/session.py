@@ -43,7 +43,7 @@ class Session:
         now: datetime | None = None,
         log: CommandLog | None = None,
         workers: int = 16,
-        node_seconds: float = 60.0,
+        node_seconds: float = 30.0,
     ) -> None:
         self.cluster = cluster
         self.nodes = nodes
@@ -58,6 +58,18 @@ class Session:
         self._wanted: set[type[Fact]] = set()
         self.answers.put(
             Now, "", Answer(Now(now or datetime.now(UTC)), "the console's clock", now or datetime.now(UTC))
+        )
+
+    def renewed(self) -> Session:
+        """A session on the same targets that has asked nothing yet; this one stays as it is."""
+        return Session(
+            self.cluster,
+            self.nodes,
+            only=self.only,
+            now=self._recorded_now,
+            log=self.log,
+            workers=self.workers,
+            node_seconds=self.node_seconds,
         )
 
     # ---- reading -------------------------------------------------------------------------------------------
