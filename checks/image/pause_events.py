@@ -24,12 +24,6 @@ _IMAGE = (
 )
 
 
-def _stuck(name: str, message: str) -> tuple[object, ...]:
-    return new_pod(name, waiting="ContainerCreating", owner=name), pod_event(
-        name, "FailedCreatePodSandBox", message
-    )
-
-
 @check(
     "image.pause.event-pattern",
     title="Pods get their sandbox on this node",

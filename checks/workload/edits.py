@@ -198,3 +198,14 @@ def only_pods(keep: str) -> Change:
         draft.put(Pods, Pods(left))
 
     return apply
+
+
+def without_pods(part: str) -> Change:
+    """Take the pods whose name contains `part` off the draft's node."""
+
+    def apply(draft: Draft) -> None:
+        pods = draft.get(Pods)
+        left = tuple(p for p in pods.items if p.spec.node_name != draft.node or part not in p.metadata.name)
+        draft.put(Pods, Pods(left))
+
+    return apply

@@ -1,0 +1,282 @@
+"""The resolver configuration that pods on the node were given: servers and suffixes of their HNS endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft
+from checks.causes import cause_of
+from checks.check import check
+from checks.dns.symptoms import symptoms
+from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said
+from checks.workload.configured import pod_object, shared_network
+from checks.workload.edits import new_pod, pod_log
+from facts.access import ThisNode
+from facts.cluster.nodes import Nodes
+from facts.cluster.objects import PodObject
+from facts.cluster.pod_logs import WindowsPodLogs
+from facts.cluster.workloads import Pods, ServiceObjects
+from facts.derived.cluster_network import ClusterNetwork
+from facts.fact import Fact, Failed
+from facts.node.cni import CniFiles
+from facts.node.hns import Hns, HnsEndpoint
+from facts.node.parsing import mapping
+
+replace = msgspec.structs.replace
+NODE_LOCAL_CACHE = "169.254.20.10"
+
+
+def pod_endpoints(node: str, pods: Pods, hns: Hns) -> list[tuple[PodObject, HnsEndpoint]]:
+    """The node's pods with an endpoint of their own, of those that use the cluster's DNS."""
+    found: list[tuple[PodObject, HnsEndpoint]] = []
+    for pod in pods.on(node):
+        if shared_network(pod) or not pod.status.pod_ip or pod.spec.dns_policy not in ("ClusterFirst", ""):
+            continue
+        endpoint = hns.endpoint(pod.status.pod_ip)
+        if endpoint is not None:
+            found.append((pod, endpoint))
+    return found
+
+
+def _edit(**values: object) -> Change:
+    """For cases: every pod's endpoint on the node gets these values."""
+
+    def apply(draft: Draft) -> None:
+        hns = draft.get(Hns)
+        addresses = {p.status.pod_ip for p in draft.get(Pods).on(draft.node) if not shared_network(p)}
+        edited = tuple(
+            replace(e, **values) if e.ip in addresses and not e.remote else e for e in hns.endpoints
+        )
+        draft.put(Hns, replace(hns, endpoints=edited))
+
+    return apply
+
+
+def _names(found: list[tuple[PodObject, HnsEndpoint]]) -> str:
+    shown = ", ".join(f"{p.metadata.namespace}/{p.metadata.name} ({e.ip})" for p, e in found[:3])
+    return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"
+
+
+def _source(cni: CniFiles | Failed) -> str:
+    """Where the endpoints' DNS should come from, by the CNI configuration; empty where nothing is amiss or known."""
+    for conf in cni.confs if isinstance(cni, CniFiles) else ():
+        runtime = mapping(conf.plugin.get("capabilities")).get("dns") is True
+        if not runtime and not conf.plugin.get("dns") and not conf.delegate.get("dns"):
+            return f"{conf.directory}\\{conf.name}: neither capabilities.dns nor static dns"
+        if not runtime:
+            return f"{conf.directory}\\{conf.name}: no capabilities.dns, so that its static dns is used"
+    return ""
+
+
+def _proof(words: str, cni: CniFiles | Failed) -> dict[type[Fact], str]:
+    proof: dict[type[Fact], str] = {Hns: words}
+    source = _source(cni)
+    if source:
+        proof[CniFiles] = source
+    return proof
+
+
+@check(
+    "dns.suffix.endpoint-empty",
+    title="Pods on the node were given DNS servers and a suffix",
+    severity=ERROR,
+    cases=[
+        Case(
+            "nothing at all",
+            FLANNEL_2022,
+            (_edit(dns_servers=(), dns_suffixes=()),),
+            finds="node",
+            severity=ERROR,
+        ),
+        Case(
+            "servers without a suffix", CLASSIC_2019, (_edit(dns_suffixes=()),), finds="node", severity=WARN
+        ),
+    ],
+)
+def endpoint_empty(node: ThisNode, pods: Pods, hns: Hns, cni: CniFiles | Failed) -> Iterator[Said]:
+    """A Windows pod has no resolv.conf: what it knows of DNS stands in its HNS endpoint, and the CNI plug-in put it
+    there.
+
+    Rule: the endpoint of a pod with dnsPolicy ClusterFirst has no DNS server: error; a server and no suffix: warn.
+    Remedy: add `"capabilities": {"dns": true}` to the plug-in in the node's CNI configuration, so that the runtime
+    passes the kubelet's settings, and recreate the pods.
+    Confused with: a server that is there and wrong (dns.nameserver).
+    Source: containernetworking/plugins pkg/hns; https://github.com/kubernetes/kubernetes/issues/66801.
+    """
+    known = pod_endpoints(node.name, pods, hns)
+    deaf = [f for f in known if not f[1].dns_servers]
+    bare = [f for f in known if f[1].dns_servers and not f[1].dns_suffixes]
+    if deaf:
+        yield Problem(
+            f"{len(deaf)} of {len(known)} pods on this node have no DNS server in their endpoint: {_names(deaf)}.",
+            proof=_proof(
+                f"endpoint {deaf[0][1].ip}: no DNS servers, suffixes {', '.join(deaf[0][1].dns_suffixes) or 'none'}",
+                cni,
+            ),
+        )
+    if bare and not deaf:
+        yield Problem(
+            f"{len(bare)} of {len(known)} pods on this node have no DNS suffix: names without a dot do not "
+            f"resolve ({_names(bare)}).",
+            severity=WARN,
+            proof=_proof(
+                f"endpoint {bare[0][1].ip}: servers {', '.join(bare[0][1].dns_servers)}, no suffix", cni
+            ),
+        )
+
+
+@check(
+    "dns.suffix.endpoint-namespace",
+    title="The first suffix of each pod is its namespace's",
+    severity=ERROR,
+    cases=[
+        Case(
+            "svc.cluster.local from a static file",
+            CLASSIC_2019,
+            (_edit(dns_suffixes=("svc.cluster.local",)),),
+            finds="node",
+        ),
+        Case(
+            "another namespace's",
+            FLANNEL_2022,
+            (_edit(dns_suffixes=("default.svc.cluster.local",)),),
+            finds="node",
+        ),
+    ],
+)
+def endpoint_namespace(
+    node: ThisNode, pods: Pods, hns: Hns, network: ClusterNetwork, cni: CniFiles | Failed
+) -> Iterator[Said]:
+    """Windows appends a pod's first suffix to names without a dot. If it is not the pod's own namespace, not even
+    SERVICE resolves.
+
+    Rule: the first suffix of a pod's endpoint is not NAMESPACE.svc.DOMAIN (pods with dnsPolicy ClusterFirst).
+    Remedy: let the runtime pass DNS: `"capabilities": {"dns": true}` in the CNI configuration instead of a static
+    Search, then recreate the pods; or write full names everywhere.
+    Confused with: names with a dot, which fail by design.
+    Source: microsoft/SDN Kubernetes/windows/helper.psm1;
+    https://github.com/Azure/azure-container-networking/issues/206.
+    """
+    known = [f for f in pod_endpoints(node.name, pods, hns) if f[1].dns_suffixes]
+
+    def wanted(pod: PodObject) -> str:
+        return f"{pod.metadata.namespace}.svc.{network.domain.value}"
+
+    wrong = [(p, e) for p, e in known if e.dns_suffixes[0].lower().rstrip(".") != wanted(p)]
+    if wrong:
+        pod, endpoint = wrong[0]
+        yield Problem(
+            f"{len(wrong)} of {len(known)} pods on this node have the wrong first DNS suffix: "
+            f"{pod.metadata.namespace}/{pod.metadata.name} has {endpoint.dns_suffixes[0]} instead of {wanted(pod)}.",
+            proof=_proof(f"endpoint {endpoint.ip}: suffixes {', '.join(endpoint.dns_suffixes)}", cni),
+        )
+
+
+@check(
+    "dns.nameserver",
+    title="Pods on the node ask the cluster's DNS Service",
+    severity=ERROR,
+    # With the wrong server no suffix helps; both come from one static dns section.
+    explains=[cause_of("dns.suffix.endpoint-namespace")],
+    cases=[
+        Case("the address of the guide", CLASSIC_2019, (_edit(dns_servers=("10.96.0.10",)),), finds="node"),
+        Case(
+            "a node-local cache, which Windows does not have",
+            FLANNEL_2022,
+            (_edit(dns_servers=(NODE_LOCAL_CACHE,)),),
+            finds="node",
+        ),
+    ],
+)
+def name_server(
+    node: ThisNode, pods: Pods, hns: Hns, network: ClusterNetwork, cni: CniFiles | Failed
+) -> Iterator[Said]:
+    """The address that a pod asks must be the ClusterIP of the cluster's DNS.
+
+    Rule: the DNS servers of a pod's endpoint (dnsPolicy ClusterFirst) do not hold the ClusterIP of kube-dns.
+    169.254.20.10 is the node-local cache of Linux nodes, for which Windows has no counterpart.
+    Remedy: set the kubelet's clusterDNS to the ClusterIP (`kubectl -n kube-system get svc kube-dns`), correct
+    Nameservers in a static CNI configuration, restart the kubelet and recreate the pods.
+    Confused with: a DNS Service without backends (dns.coredns-health).
+    Source: microsoft/SDN Kubernetes/windows/helper.psm1.
+    """
+    known = [f for f in pod_endpoints(node.name, pods, hns) if f[1].dns_servers]
+    if known and not network.dns_address:
+        yield CannotTell("The address of the cluster's DNS Service is not known.")
+        return
+    wrong = [(p, e) for p, e in known if network.dns_address.value not in e.dns_servers]
+    if wrong:
+        pod, endpoint = wrong[0]
+        asked = ", ".join(endpoint.dns_servers)
+        cache = (
+            " (the node-local cache, which does not exist on Windows)"
+            if NODE_LOCAL_CACHE in endpoint.dns_servers
+            else ""
+        )
+        yield Problem(
+            f"{len(wrong)} of {len(known)} pods on this node ask {asked}{cache}; the cluster's DNS is "
+            f"{network.dns_address.value}.",
+            proof=_proof(f"endpoint {endpoint.ip} of {pod.metadata.name}: servers {asked}", cni)
+            | {ClusterNetwork: f"DNS {network.dns_address.value} ({network.dns_address.origin})"},
+        )
+
+
+@check(
+    "dns.suffix.list-passed",
+    title="The search list of a pod is not what its failing names need",
+    severity=INFO,
+    cases=[
+        Case(
+            "three suffixes, and the dotted name fails",
+            FLANNEL_2022,
+            (
+                new_pod("app", ready=False, restarts=4, ip="10.244.1.77"),
+                pod_log("app", "fail: No such host is known. (api.shop:8080)"),
+                lambda d: _added(
+                    d, "10.244.1.77", ("shop.svc.cluster.local", "svc.cluster.local", "cluster.local")
+                ),
+            ),
+            finds="shop/app",
+        ),
+        Case("three suffixes, nothing fails", FLANNEL_2022, (), quiet=True),
+    ],
+)
+def list_passed(
+    node: ThisNode,
+    pods: Pods,
+    nodes: Nodes,
+    services: ServiceObjects,
+    network: ClusterNetwork,
+    hns: Hns,
+    logs: WindowsPodLogs | Failed,
+) -> Iterator[Said]:
+    """The kubelet's three search domains may all stand in the endpoint, and dotted names fail all the same: the
+    list is not the fault.
+
+    Rule: the endpoint of a pod that did not find a partial name has two suffixes or more.
+    Remedy: leave the search list alone and write full names.
+    Confused with: a missing suffix.
+    Source: https://github.com/kubernetes/kubernetes/issues/65016;
+    https://github.com/microsoft/Windows-Containers/issues/485.
+    """
+    endpoints = {p.metadata.uid or p.metadata.name: e for p, e in pod_endpoints(node.name, pods, hns)}
+    for found in symptoms(pods, nodes, services, network.domain.value, logs):
+        meta = found.pod.metadata
+        endpoint = endpoints.get(meta.uid or meta.name)
+        if endpoint is not None and len(endpoint.dns_suffixes) > 1 and found.pod.spec.node_name == node.name:
+            yield Problem(
+                f"{meta.namespace}/{meta.name} has {len(endpoint.dns_suffixes)} search domains; on Windows "
+                "they do not complete "
+                f"{found.partial.written}.",
+                pod_object(found.pod),
+                proof={Hns: f"endpoint {endpoint.ip}: suffixes {', '.join(endpoint.dns_suffixes)}"},
+            )
+
+
+def _added(draft: Draft, address: str, suffixes: tuple[str, ...]) -> None:
+    hns = draft.get(Hns)
+    network = hns.pod_networks[0].name
+    new = HnsEndpoint("e-77", "app", network, address, dns_suffixes=suffixes, dns_servers=("10.96.0.10",))
+    draft.put(Hns, replace(hns, endpoints=(*hns.endpoints, new)))
