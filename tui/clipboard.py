@@ -59,7 +59,12 @@ def copy(
 def _piped(tool: tuple[str, ...], text: str) -> bool:
     try:
         done = subprocess.run(
-            tool, input=text.encode(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=2, check=False
+            tool,
+            input=text.encode(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=2,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -6,14 +6,20 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
-ANYWHERE = "anywhere"
+FLEET, NODE, FINDINGS, WHY, SENT, LOGS = "fleet", "node", "findings", "why", "sent", "logs"
+READER, CHOOSE, FIX = "reader", "choose", "fix"
+PAGES = (FLEET, NODE, FINDINGS, WHY, SENT, LOGS)
+OVERLAYS = (READER, CHOOSE, FIX)
+LONG = (*PAGES, READER, CHOOSE)
+LISTS = (FLEET, NODE, FINDINGS, WHY, SENT)
+OF_A_NODE = (FLEET, NODE, FINDINGS, WHY)
 
 
 @dataclass(frozen=True)
 class Command:
     """One thing a person can do. `action` is a textual action of the screen or the app.
 
-    `where` is the name of the screen (its NAME), or "anywhere". `shown` commands stand in the footer.
+    `where` are the names of the screens that offer it. `shown` commands stand in the footer.
     """
 
     id: str
@@ -21,40 +27,131 @@ class Command:
     title: str
     help: str
     action: str
-    where: str = ANYWHERE
+    where: tuple[str, ...]
     shown: bool = True
 
 
 COMMANDS: tuple[Command, ...] = (
-    Command("help", "question_mark", "Help", "What this screen shows and what its keys do.", "app.help"),
-    Command("palette", "colon,ctrl+p", "Commands", "Find and run any command by its name.", "app.command_palette"),
-    Command("filter", "slash", "Filter", "Show only the rows that contain a text; Esc takes it away.", "filter"),
-    Command("back", "escape", "Back", "Close the filter or this screen.", "app.back", shown=False),
-    Command("refresh", "r", "Refresh", "Ask everything anew.", "app.refresh_all"),
-    Command("findings", "f", "Findings", "What is wrong, causes first.", "app.findings"),
-    Command("why", "w", "Why?", "Walk the chain that can make this node not ready.", "why"),
-    Command("node", "enter", "Node", "This node as the API sees it and as it is, next to each other.", "open", "fleet"),
-    Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs"),
-    Command("sent", "C", "Sent", "Every command that was sent, pasteable.", "app.commands_run"),
-    Command("contexts", "c", "Context", "Look at another cluster of the kubeconfig.", "app.contexts"),
-    Command("theme", "T", "Theme", "Choose another theme.", "app.change_theme", shown=False),
-    Command("fold", "space", "Fold", "Show or hide what this cause accounts for.", "fold", "findings"),
-    Command("page", "h", "Help page", "The check's help page: rule, remedy, what it is confused with.", "page", "findings"),
-    Command("copy", "y", "Copy", "Copy this with its evidence as Markdown; a file is written as well.", "copy"),
-    Command("fix", "F", "Fix", "Show the step that mends this, then ask before it runs.", "fix", "findings"),
-    Command("quit", "q", "Quit", "Leave kwinnow.", "app.quit"),
-    Command("down", "j", "Down", "Next row.", "cursor('down')", shown=False),
-    Command("up", "k", "Up", "Row before.", "cursor('up')", shown=False),
-    Command("top", "g", "Top", "First row.", "cursor('top')", shown=False),
-    Command("bottom", "G", "Bottom", "Last row.", "cursor('bottom')", shown=False),
+    Command(
+        "node", "enter", "Node", "What the API says of this node and what the node says.", "open", (FLEET,)
+    ),
+    Command("whole", "enter", "Whole", "Show all of this entry.", "open", (NODE, SENT)),
+    Command("page", "enter,h", "Help page", "The check's rule, remedy, source.", "page", (FINDINGS, WHY)),
+    Command(
+        "why",
+        "w",
+        "Why?",
+        "Walk the chain that can make this node not ready.",
+        "why",
+        (FLEET, NODE, FINDINGS),
+    ),
+    Command(
+        "findings",
+        "f",
+        "Findings",
+        "What is wrong with this node, causes first.",
+        "findings",
+        (FLEET, NODE, WHY),
+    ),
+    Command("all-findings", "a", "All", "The findings of all nodes, or of this one.", "every", (FINDINGS,)),
+    Command("fold", "space", "Fold", "Show or hide what this cause accounts for.", "fold", (FINDINGS,)),
+    Command("fix", "F", "Fix", "Show the step that mends this, then ask before it runs.", "fix", (FINDINGS,)),
+    Command(
+        "undo", "U", "Undo", "Take the last step on this node back.", "undo", (FLEET, NODE, FINDINGS), False
+    ),
+    Command(
+        "copy", "y", "Copy", "Copy this as Markdown; a file is written as well.", "copy", (*LISTS, READER)
+    ),
+    Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs", OF_A_NODE),
+    Command(
+        "differences", "d", "Differences", "Only what differs or could not be told.", "differences", (NODE,)
+    ),
+    Command("follow", "space", "Follow", "Follow the end, or stand still.", "follow", (LOGS,)),
+    Command("find", "f", "Find", "Search; n and N go on.", "find", (LOGS,)),
+    Command(
+        "next", "n", "Next hit", "Go to the next line that was searched for.", "find_next(1)", (LOGS,), False
+    ),
+    Command("before", "N", "Hit before", "Go to the hit before.", "find_next(-1)", (LOGS,), False),
+    Command("wrap", "w", "Wrap", "Break long lines, or let them run on.", "wrap", (LOGS,)),
+    Command("times", "t", "Times", "Time stamps: none, UTC, local.", "times", (LOGS,)),
+    Command("mark", "m", "Mark", "Mark the line at the top, or take the mark away.", "mark", (LOGS,), False),
+    Command(
+        "next-mark", "apostrophe", "Next mark", "Go to the next marked line.", "next_mark", (LOGS,), False
+    ),
+    Command(
+        "previous",
+        "p",
+        "Previous",
+        "The log of the container before its restart.",
+        "previous",
+        (LOGS,),
+        False,
+    ),
+    Command("save", "s", "Save", "Write what is shown to a file.", "save", (LOGS,)),
+    Command("copy-lines", "y", "Copy", "Copy the selection, or what is shown.", "copy", (LOGS,)),
+    Command("since-tail", "0", "Tail", "The last 500 lines.", "since(0)", (LOGS,), False),
+    Command("since-head", "1", "From the start", "All lines there are.", "since(1)", (LOGS,), False),
+    Command("since-1m", "2", "1 minute", "Lines of the last minute.", "since(2)", (LOGS,), False),
+    Command("since-5m", "3", "5 minutes", "Lines of the last five minutes.", "since(3)", (LOGS,), False),
+    Command(
+        "since-15m", "4", "15 minutes", "Lines of the last quarter of an hour.", "since(4)", (LOGS,), False
+    ),
+    Command("since-30m", "5", "30 minutes", "Lines of the last half hour.", "since(5)", (LOGS,), False),
+    Command("since-1h", "6", "1 hour", "Lines of the last hour.", "since(6)", (LOGS,), False),
+    Command(
+        "filter", "slash", "Filter", "Only rows that contain a text; Esc takes it away.", "filter", PAGES
+    ),
+    Command("refresh", "r", "Refresh", "Ask everything anew.", "app.refresh_all", LISTS),
+    Command("sent", "C", "Sent", "Every command that was sent, pasteable.", "app.commands_run", OF_A_NODE),
+    Command("contexts", "c", "Context", "Look at another cluster of the kubeconfig.", "app.contexts", LISTS),
+    Command("theme", "T", "Theme", "Choose another theme.", "app.change_theme", PAGES, False),
+    Command(
+        "palette",
+        "colon,ctrl+p",
+        "Commands",
+        "Find any command or node by name.",
+        "app.command_palette",
+        PAGES,
+    ),
+    Command(
+        "help", "question_mark", "Help", "What this screen shows and what its keys do.", "app.help", PAGES
+    ),
+    Command("back", "escape", "Back", "Close the filter or this screen.", "back", PAGES, False),
+    Command("close", "escape,q", "Close", "Close this.", "close", OVERLAYS),
+    Command("down", "j", "Down", "Next row.", "move('down')", (*PAGES, *OVERLAYS), False),
+    Command("up", "k", "Up", "Row before.", "move('up')", (*PAGES, *OVERLAYS), False),
+    Command("left", "h", "Left", "Scroll to the left.", "move('left')", (LOGS,), False),
+    Command("right", "l", "Right", "Scroll to the right.", "move('right')", (LOGS,), False),
+    Command("top", "g", "Top", "First row.", "move('top')", LONG, False),
+    Command("bottom", "G", "Bottom", "Last row; a log is followed again.", "move('bottom')", LONG, False),
+    Command("detail-down", "J", "Detail down", "Scroll the lower pane.", "detail(1)", LISTS, False),
+    Command("detail-up", "K", "Detail up", "Scroll the lower pane back.", "detail(-1)", LISTS, False),
+    Command("choose", "enter", "Choose", "Take this one.", "choose", (CHOOSE,)),
+    Command("quit", "q", "Quit", "Leave kwinnow.", "app.quit", PAGES),
 )
 
 
 def of_screen(name: str) -> list[Command]:
-    """The commands that a screen offers: its own and those of everywhere."""
-    return [c for c in COMMANDS if c.where in (ANYWHERE, name)]
+    """The commands that a screen offers, in the table's order."""
+    return [c for c in COMMANDS if name in c.where]
 
 
 def bindings(name: str) -> list[Binding]:
     """textual bindings of a screen. Ids let a keymap change the keys."""
-    return [Binding(c.keys, c.action, c.title, show=c.shown, id=c.id, tooltip=c.help) for c in of_screen(name)]
+    return [
+        Binding(c.keys, c.action, c.title, show=c.shown, id=c.id, tooltip=c.help) for c in of_screen(name)
+    ]
+
+
+def key_names(command: Command) -> str:
+    """The keys as a person reads them."""
+    names = {
+        "question_mark": "?",
+        "colon": ":",
+        "slash": "/",
+        "escape": "Esc",
+        "enter": "Enter",
+        "space": "Space",
+        "apostrophe": "'",
+    }
+    return " ".join(names.get(key, key) for key in command.keys.split(","))

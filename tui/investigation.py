@@ -1,6 +1,7 @@
 """The session's work, beside the console: asks in threads of its own, tells by a queue that the console drains.
 
 Nothing here touches a widget. Textual's own thread pool is small and must not be filled with questions that hang.
+Wires are imported in the thread, so that the first paint waits for none of them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,25 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from checks.check import Check, load
+from checks.check import load
 from checks.engine import Report, judge
-from facts.answers import Progress
-from facts.fact import Fact
+from facts.answers import Answer, Progress
+from facts.catalogue import load as load_facts
+from facts.cluster.nodes import Nodes
+from facts.cluster.workloads import Pods
+from facts.fact import Fact, Failed
+from facts.session import Session
 from targets.errors import TargetError
-from tui.opening import Opened, Options, open_session
+from tui.blend import Blend
+
+if TYPE_CHECKING:
+    from tui.opening import Opened, Options
+
+Knows = Session | Blend
+PATIENCE = 300.0  # seconds that a question to the person stays open
 
 
 @dataclass(frozen=True)
@@ -28,10 +41,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Trouble:
-    """The investigation as a whole could not go on."""
+    """The investigation as a whole could not go on. `lasting`: there is nothing to show instead."""
 
     what: str
     hint: str
+    lasting: bool
 
 
 @dataclass(frozen=True)
@@ -41,26 +55,45 @@ class Ready:
     held: Opened
 
 
-News = Progress | Judged | Trouble | Ready
-Ask = Callable[[str], str]
+@dataclass(frozen=True)
+class PasswordWanted:
+    """A thread waits for a password. Put it into `reply`, or "" for none."""
+
+    user: str
+    reply: queue.SimpleQueue[str]
+
+
+News = Progress | Judged | Trouble | Ready | PasswordWanted
+Open = Callable[["Options", Callable[[str], str]], "Opened"]
+
+
+def _open(options: Options, prompt: Callable[[str], str]) -> Opened:
+    from tui.opening import open_session
+
+    return open_session(options, prompt)
 
 
 @dataclass
 class Investigation:
-    """One session and its thread. `prompt` is called from that thread when a password must be asked for."""
+    """One session and its thread. `opening` makes the session, in that thread."""
 
     options: Options
-    prompt: Ask | None = None
+    opening: Open = _open
     held: Opened | None = None
+    knows: Knows | None = None
     report: Report | None = None
+    asked_at: datetime | None = None  # when the answers that are shown were asked
     news: queue.SimpleQueue[News] = field(default_factory=queue.SimpleQueue)
     running: bool = False
-    _work: threading.Thread | None = None
+    _closed: bool = False
+    _fresh: Session | None = None
     _judging: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def wanted(self) -> set[type[Fact]]:
-        return {fact for check in load().values() for fact in check.facts}
+        """Everything that a check or a screen looks at."""
+        load_facts()
+        return {fact for check in load().values() for fact in check.facts} | _shown()
 
     def start(self) -> None:
         """Open the session and ask everything."""
@@ -68,10 +101,14 @@ class Investigation:
 
     def again(self) -> bool:
         """Ask everything anew. False while something is still being asked."""
-        if self.running or self.held is None:
+        if self.running:
             return False
-        self._run(self._anew)
+        self._run(self._first if self.held is None else self._anew)
         return True
+
+    def rejudge(self) -> None:
+        """Judge what is known now: a step has asked some facts anew."""
+        self._run(lambda: self._judge(final=True))
 
     def drain(self) -> list[News]:
         """What happened since the last call. Never waits."""
@@ -82,39 +119,74 @@ class Investigation:
             except queue.Empty:
                 return found
 
-    def stop(self) -> None:
-        """Stop asking; what is known stays. Returns at once."""
-        if self.held is not None:
-            self.held.session.cancel()
-
     def close(self) -> None:
-        self.stop()
+        """Stop asking; nothing more is told. Returns at once."""
+        self._closed = True
+        for session in (self._fresh, self.held.session if self.held else None):
+            if session is not None:
+                session.cancel()
         if self.held is not None:
             self.held.close()
 
+    def ask_password(self, user: str) -> str:
+        """Called in a thread that cannot go on without: waits until the console has put a password."""
+        reply: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.news.put(PasswordWanted(user, reply))
+        try:
+            return reply.get(timeout=PATIENCE)
+        except queue.Empty:
+            return ""
+
     def _run(self, work: Callable[[], None]) -> None:
         self.running = True
-        self._work = threading.Thread(target=self._guarded, args=(work,), daemon=True, name="kwinnow-investigation")
-        self._work.start()
+        threading.Thread(
+            target=self._guarded, args=(work,), daemon=True, name="kwinnow-investigation"
+        ).start()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
         except TargetError as error:
-            self.news.put(Trouble(error.what, error.hint))
+            self.news.put(Trouble(error.what, error.hint, lasting=self.report is None))
         finally:
             self.running = False
 
     def _first(self) -> None:
-        self.held = open_session(self.options, self.prompt)
-        self.news.put(Ready(self.held))
-        self.held.session.gather(self.wanted, self._watch)
+        held = self.opening(self.options, self.ask_password)
+        if self._closed:  # another context was chosen in the meantime
+            held.close()
+            return
+        self.held = held
+        self.knows = self._fresh = held.session
+        self.news.put(Ready(held))
+        held.session.gather(self.wanted, self._watch)
+        self._end(held.session)
         self._judge(final=True)
 
     def _anew(self) -> None:
         assert self.held is not None
-        self.held.session.again(self.wanted, self._watch)
+        former = self.held.session
+        fresh = former.renewed()
+        blend = Blend(fresh, former)
+        self.knows, self._fresh = blend, fresh
+        fresh.gather(self.wanted, lambda progress: self._watch_blend(blend, progress))
+        if "" not in blend.through and not isinstance(fresh.get(Nodes), Nodes):
+            self.knows = former
+            self._say_lost(fresh.answer(Nodes))
+            return
+        self.held.session = self.knows = fresh
+        self._end(fresh)
         self._judge(final=True)
+
+    def _end(self, session: Session) -> None:
+        self.asked_at = datetime.now(UTC)
+        answer = session.answer(Nodes)
+        if isinstance(answer.value, Failed):
+            self._say_lost(answer)
+
+    def _say_lost(self, answer: Answer) -> None:
+        if isinstance(answer.value, Failed):
+            self.news.put(Trouble(answer.value.why, answer.value.hint, lasting=self.report is None))
 
     def _watch(self, progress: Progress) -> None:
         self.news.put(progress)
@@ -122,9 +194,28 @@ class Investigation:
         if progress.outcome == "finished":
             self._judge(final=False)
 
-    def _judge(self, *, final: bool, checks: list[Check] | None = None) -> None:
-        if self.held is None:
+    def _watch_blend(self, blend: Blend, progress: Progress) -> None:
+        self.news.put(progress)
+        if not progress.node and progress.done == progress.total:
+            if not isinstance(blend.fresh.get(Nodes), Nodes):
+                return
+            blend.through.add("")
+        elif progress.node and progress.outcome == "finished":
+            blend.through.add(progress.node)
+        else:
+            return
+        self._judge(final=False)
+
+    def _judge(self, *, final: bool) -> None:
+        if self.knows is None or self._closed:
             return
         with self._judging:
-            self.report = judge(self.held.session, checks)
+            self.report = judge(self.knows)
         self.news.put(Judged(self.report, final))
+
+
+def _shown() -> set[type[Fact]]:
+    """What the screens show besides what checks look at."""
+    from tui.sides import COMPARED
+
+    return {Nodes, Pods, *COMPARED}

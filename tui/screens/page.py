@@ -1,0 +1,184 @@
+"""What all screens share: the status line, a filter, the footer, and that they paint what is known when told to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Footer, Input, Static
+
+from tui.panes.detail import Detail
+from tui.panes.status import Status, StatusBar
+from tui.panes.table import Column, Row, Table
+
+if TYPE_CHECKING:
+    from tui.app import KwinnowApp
+
+
+class Page(Screen[None]):
+    """`HELP` is the prose of the help page; `path` says where we are; `node` whom the screen is about, if anybody."""
+
+    NAME: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+
+    node: str = ""
+    needle: str = ""
+
+    @property
+    def kwinnow(self) -> KwinnowApp:
+        from tui.app import KwinnowApp
+
+        app = self.app
+        assert isinstance(app, KwinnowApp)
+        return app
+
+    @property
+    def path(self) -> str:
+        """Where we are, for the status line."""
+        return self.NAME
+
+    def body(self) -> list[Widget]:
+        """The widgets between status line and footer."""
+        return []
+
+    def compose(self) -> ComposeResult:
+        yield StatusBar()
+        yield Static(id="banner")
+        yield from self.body()
+        prompt = "only rows that contain …  (Enter keeps it, Esc takes it away)"
+        yield Input(placeholder=prompt, id="filter", compact=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#filter", Input).can_focus = False  # reached by / alone, never by Tab
+        self.kwinnow.paint(self)
+
+    def on_screen_resume(self) -> None:
+        self.kwinnow.paint(self)
+
+    def on_resize(self) -> None:
+        self.kwinnow.paint(self)
+
+    def paint(self) -> None:
+        """Show what is known now. Called on the tick when something has changed."""
+
+    def tick(self) -> None:
+        """Called on every tick while this screen is on top."""
+
+    def tell(self, status: Status, banner: Text) -> None:
+        """Status line and banner."""
+        self.query_one(StatusBar).tell(status)
+        widget = self.query_one("#banner", Static)
+        widget.set_class(bool(banner.plain), "shown")
+        if getattr(self, "_banner", "") != banner.plain:
+            self._banner = banner.plain
+            widget.update(banner)
+
+    # ---- filter --------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.add_class("shown")
+        field.can_focus = True
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter":
+            self.needle = event.value.lower()
+            self.filtered()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            self._leave_filter(keep=bool(event.value))
+
+    def _leave_filter(self, *, keep: bool) -> None:
+        field = self.query_one("#filter", Input)
+        if not keep:
+            field.value = ""
+            field.remove_class("shown")
+        field.can_focus = False
+        self.main.focus()
+
+    def filtered(self) -> None:
+        """The filter has changed."""
+        self.paint()
+
+    def keeps(self, text: str) -> bool:
+        """Whether a row with this text passes the filter."""
+        return not self.needle or self.needle in text.lower()
+
+    @property
+    def main(self) -> Widget:
+        """The pane that has the focus when nothing else does."""
+        return self.query_one(Table)
+
+    def action_back(self) -> None:
+        """First the filter goes, then the screen."""
+        if self.needle or self.query_one("#filter", Input).has_class("shown"):
+            self._leave_filter(keep=False)
+        else:
+            self.kwinnow.back()
+
+    # ---- keys that all have --------------------------------------------------------------------------------
+
+    def action_move(self, where: str) -> None:
+        self.query_one(Table).move(where)
+
+    def action_detail(self, by: int) -> None:
+        for detail in self.query(Detail):
+            detail.scroll_relative(y=by * max(1, detail.size.height - 2), animate=False)
+
+    def chosen_node(self) -> str:
+        """The node that node commands are about."""
+        return self.node
+
+    def action_why(self) -> None:
+        self.kwinnow.open_why(self.chosen_node())
+
+    def action_findings(self) -> None:
+        self.kwinnow.open_findings(self.chosen_node())
+
+    def action_logs(self) -> None:
+        self.kwinnow.open_logs(self.chosen_node())
+
+    def action_undo(self) -> None:
+        self.kwinnow.open_undo(self.chosen_node())
+
+
+class ListPage(Page):
+    """A table over the whole text of its current row."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    EMPTY: ClassVar[str] = ""
+
+    def body(self) -> list[Widget]:
+        return [Table(self.COLUMNS, empty=self.EMPTY), Detail()]
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Table).focus()
+
+    def rows(self) -> list[Row]:
+        """What the table shows, the filter applied."""
+        return []
+
+    def detail(self, key: str) -> Text:
+        """The whole text about the row `key` ("" without rows)."""
+        return Text()
+
+    def paint(self) -> None:
+        table = self.query_one(Table)
+        table.show(self.rows())
+        self.query_one(Detail).show(self.detail(table.cursor), table.cursor)
+
+    def on_table_moved(self) -> None:
+        key = self.query_one(Table).cursor
+        self.query_one(Detail).show(self.detail(key), key)
+
+    @property
+    def current(self) -> str:
+        """The key of the row under the cursor."""
+        return self.query_one(Table).cursor
