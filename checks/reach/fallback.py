@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
-from checks.cases import Change, change, fails
+from checks.cases import Change, fails
 from checks.check import Case, check
 from checks.edits import way_failed
 from checks.finding import ERROR, INFO, CannotTell, Problem, Said
@@ -19,7 +17,7 @@ _FILTERED = way_failed("connect", "unreachable", "filtered", "no answer")
 
 
 def _may(*rules: Rule, incomplete: bool = False) -> Change:
-    return change(Rights, lambda found: replace(found, rules=rules, incomplete=incomplete))
+    return lambda draft: draft.put(Rights, Rights(rules, incomplete))
 
 
 _READS = Rule(("get", "list"), ("",), ("nodes", "pods"))

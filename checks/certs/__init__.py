@@ -1,0 +1,1 @@
+"""Credentials of the node: kubeconfig, certificates, requests for them."""

@@ -1,0 +1,186 @@
+"""Certificates that run out, and requests for new ones that nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, fails
+from checks.causes import SAME_NODE_OR_CLUSTER, cause_of
+from checks.certs.kubeconfig import kubelets_own
+from checks.check import Case, check
+from checks.edits import later
+from checks.finding import ERROR, WARN, Finding, Object, Problem, Said, Skip
+from checks.relations import kubelet_silent
+from checks.versions import clock, span
+from facts.access import Now, ThisNode
+from facts.cluster.control_plane import Csrs
+from facts.cluster.nodes import Nodes
+from facts.cluster.objects import Condition, CsrObject, CsrSpec, CsrStatus, Metadata
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Fact, Failed
+from facts.node.kubernetes import ClientCertificate, Kubeconfigs, Kubelet
+
+_SOON = timedelta(days=7)
+_CLIENT, _SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.io/kubelet-serving"
+
+
+def _ends_in(days: float) -> Change:
+    """The kubelet's client certificate, wherever it is read from, ends so many days from now."""
+
+    def apply(draft: Draft) -> None:
+        end = draft.get(Now).utc + timedelta(days=days)
+        found = draft.get(Kubeconfigs)
+        used = kubelets_own(found, draft.get(Kubelet))
+        each = tuple(
+            replace(k, certificate=replace(k.certificate or ClientCertificate(), not_after=end))
+            if k is used
+            else k
+            for k in found.kubeconfigs
+        )
+        files = tuple(replace(c, not_after=end) for c in found.certificates)
+        draft.put(Kubeconfigs, replace(found, kubeconfigs=each, certificates=files))
+
+    return apply
+
+
+@check(
+    "certs.client-expired",
+    title="The kubelet's client certificate is valid",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent)],
+    cases=[
+        Case("yesterday", FLANNEL_2022, (_ends_in(-1),), finds="node", severity=ERROR),
+        Case("classic, a year ago", CLASSIC_2019, (_ends_in(-365),), finds="node", severity=ERROR),
+        Case("in three days", FLANNEL_2019, (_ends_in(3),), finds="node", severity=WARN),
+        Case("in three months", FLANNEL_2022, (_ends_in(90),), quiet=True),
+        Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
+    ],
+)
+def client_expired(
+    node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed, now: Now
+) -> Iterator[Said]:
+    """The API server answers 401 to everything, also to the request for a new certificate.
+
+    Rule: NotAfter of the certificate in the kubelet's kubeconfig (kubeadm: kubelet-client-current.pem) is past by the
+    console's clock (error), or less than 7 days away (warn: a kubelet that renews does so long before).
+    Remedy: kubeadm: on the node delete C:\\etc\\kubernetes\\kubelet.conf and
+    C:\\var\\lib\\kubelet\\pki\\kubelet-client-*, then run the join command with a new token. Classic: issue a new
+    client.crt and client.key.
+    Confused with: a node whose clock is wrong (time.skew), to which valid certificates look expired.
+    Source: Kubernetes documentation, "Certificate Management with kubeadm" (kubelet client certificate rotation).
+    """
+    found = kubelets_own(kubeconfigs, kubelet)
+    where, end = _end_of(kubeconfigs, found.certificate if found else None)
+    if end is None:
+        yield Skip("The kubelet has no client certificate that could run out.")
+        return
+    path = where or (found.path if found else "")
+    proof: dict[type[Fact], str] = {Kubeconfigs: f"{path}: NotAfter {clock(end)}"}
+    if end < now.utc:
+        yield Problem(
+            f"The kubelet's client certificate on {node.name} expired {span(now.utc - end)} ago.",
+            proof=proof,
+        )
+    elif end - now.utc < _SOON:
+        yield Problem(
+            f"The kubelet's client certificate on {node.name} expires in {span(end - now.utc)} and was not renewed.",
+            severity=WARN,
+            proof=proof,
+        )
+
+
+def _end_of(kubeconfigs: Kubeconfigs, certificate: ClientCertificate | None) -> tuple[str, datetime | None]:
+    """(file, NotAfter): of the kubeconfig's own certificate, else of the file where kubelets keep theirs."""
+    if certificate is not None and certificate.not_after is not None:
+        return "", certificate.not_after
+    for file in kubeconfigs.certificates:
+        if file.path.lower().endswith(("kubelet-client-current.pem", "client.crt")):
+            return file.path, file.not_after
+    return "", None
+
+
+def _asks(username: str, seconds: float, signer: str = _CLIENT, approved: bool = False) -> Change:
+    """One more request for a certificate, so many seconds old."""
+
+    def apply(draft: Draft) -> None:
+        created = draft.get(Now).utc - timedelta(seconds=seconds)
+        conditions = (Condition("Approved", "True"),) if approved else ()
+        item = CsrObject(
+            Metadata(name="csr-new", creation_timestamp=created),
+            CsrSpec(signer, username),
+            CsrStatus(conditions),
+        )
+        draft.put(Csrs, Csrs((item,)))
+
+    return apply
+
+
+def _for_client(cause: Finding, effect: Finding) -> bool:
+    """Without a serving certificate logs and exec fail; only the client's keeps the kubelet out."""
+    return "client certificate" in cause.message
+
+
+@check(
+    "certs.csr-pending",
+    title="Requests for the kubelets' certificates are answered",
+    severity=ERROR,
+    explains=[
+        cause_of("certs.kubeconfig.missing", same=SAME_NODE_OR_CLUSTER, when=_for_client),
+        cause_of("certs.client-expired", when=_for_client),
+        cause_of(
+            "node.notready",
+            when=lambda cause, effect: _for_client(cause, effect) and kubelet_silent(cause, effect),
+        ),
+    ],
+    cases=[
+        Case("a bootstrap", FLANNEL_2022, (_asks("system:bootstrap:abcdef", 300),), finds="csr-new"),
+        Case("a renewal", FLANNEL_2022, (_asks("system:node:win-1", 300),), finds="csr-new"),
+        Case(
+            "a serving certificate",
+            FLANNEL_2022,
+            (_asks("system:node:win-1", 300, _SERVING),),
+            finds="csr-new",
+        ),
+        Case("just now", FLANNEL_2022, (_asks("system:node:win-1", 20),), quiet=True),
+        Case("approved", FLANNEL_2022, (_asks("system:node:win-1", 300, approved=True),), quiet=True),
+        Case("of a Linux node", FLANNEL_2022, (_asks("system:node:cp-1", 300),), quiet=True),
+        Case("later", FLANNEL_2022, (_asks("system:node:win-1", 20), later(600)), finds="csr-new"),
+    ],
+)
+def csr_pending(csrs: Csrs, nodes: Nodes, now: Now) -> Iterator[Said]:
+    """A node asked for a certificate, and nobody signed it.
+
+    Rule: a CertificateSigningRequest of a kubelet (signer kube-apiserver-client-kubelet or kubelet-serving) that is not
+    of a Linux node has no condition after 60 s. First certificates come from system:bootstrap:TOKEN, renewals from
+    system:node:NAME. Serving certificates are never approved by themselves.
+    Remedy: `kubectl get csr`, then `kubectl certificate approve NAME`. For client certificates restore the
+    ClusterRoleBinding kubeadm:node-autoapprove-bootstrap (and …-certificate-rotation).
+    Confused with: a token that has expired: then there is no request at all.
+    Source: Kubernetes documentation, "kubeadm join" (TLS bootstrap) and "Certificate Signing Requests".
+    """
+    linux = {n.name for n in nodes.linux}
+    for request in csrs.items:
+        created, name = request.metadata.creation_timestamp, request.node_name
+        if (
+            request.spec.signer_name not in (_CLIENT, _SERVING)
+            or request.status.conditions
+            or created is None
+        ):
+            continue
+        age = now.utc - created
+        if name in linux or age <= timedelta(seconds=60):
+            continue
+        kind = "client" if request.spec.signer_name == _CLIENT else "serving"
+        who = name or request.spec.username
+        why = "" if kind == "client" else " (these are never approved by themselves)"
+        yield Problem(
+            f"{who} has been waiting for its {kind} certificate for {span(age)}: nobody has approved it{why}.",
+            Object("CertificateSigningRequest", request.metadata.name),
+            proof={
+                Csrs: f"{request.metadata.name}: {request.spec.signer_name} by {request.spec.username}, no condition"
+            },
+            node=name,
+        )

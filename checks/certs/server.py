@@ -1,0 +1,167 @@
+"""Where the kubelet's kubeconfig points, and whom it trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from checks.cases import fails
+from checks.causes import cause_of
+from checks.certs.kubeconfig import SILENCES, is_ready, kubelets_own, own
+from checks.check import Case, check
+from checks.edits import silent
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
+from checks.relations import serious
+from facts.access import ThisNode
+from facts.cluster.control_plane import ClusterInfo, KubeadmConfig
+from facts.cluster.nodes import Nodes
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Fact, Failed, NotApplicable
+from facts.node.kubernetes import Kubeconfigs, Kubelet
+from facts.node.probes import TcpProbes
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()
+
+
+@check(
+    "certs.kubeconfig.server",
+    title="The kubelet's kubeconfig points at this cluster's API server",
+    severity=ERROR,
+    explains=[SILENCES, cause_of("reach.api.from-node", when=serious)],
+    cases=[
+        Case(
+            "another address",
+            FLANNEL_2022,
+            (own(server="https://10.0.1.99:6443"), silent()),
+            finds="node",
+            severity=ERROR,
+        ),
+        Case(
+            "another port",
+            CLASSIC_2019,
+            (own(server="https://192.168.18.3:8443"), silent()),
+            finds="node",
+            severity=ERROR,
+        ),
+        Case(
+            "a load balancer that works",
+            FLANNEL_2022,
+            (own(server="https://lb.example.com:6443"),),
+            quiet=True,
+        ),
+        Case("RKE2's own proxy", FLANNEL_2022, (own(server="https://127.0.0.1:6444"), silent()), quiet=True),
+        Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
+    ],
+)
+def kubeconfig_server(
+    node: ThisNode,
+    kubeconfigs: Kubeconfigs,
+    kubelet: Kubelet | Failed,
+    info: ClusterInfo | Failed | NotApplicable,
+    kubeadm: KubeadmConfig | Failed | NotApplicable,
+    nodes: Nodes,
+    probes: TcpProbes | Failed | NotApplicable,
+) -> Iterator[Said]:
+    """The node talks to a wrong or a former API server.
+
+    Rule: host and port of `server:` are not those of cluster-info, of controlPlaneEndpoint, nor an address of a
+    control-plane node with the same port, and the Node is not Ready. An error where that server cannot be reached
+    from the node or the kubelet is silent, else a warning. 127.0.0.1 is normal for RKE2. Where the node is Ready
+    through that address it is a load balancer, whose machines cannot be seen from here.
+    Remedy: Correct `server:` in the kubeconfig (C:\\etc\\kubernetes\\kubelet.conf or C:\\k\\config) to what `kubectl -n
+    kube-public get configmap cluster-info -o yaml` says, `Restart-Service kubelet`; or join again.
+    Confused with: a load balancer that leads to the same machines.
+    Source: MicrosoftDocs, "Troubleshooting Kubernetes"; rancher/rke2 (agents use a local proxy).
+    """
+    found = kubelets_own(kubeconfigs, kubelet)
+    if found is None or not found.server:
+        yield Skip("There is no kubeconfig whose server could be judged.")
+        return
+    right = _endpoints(info, kubeadm, nodes)
+    if not right:
+        yield CannotTell("Neither cluster-info nor kubeadm-config says where this cluster's API server is.")
+        return
+    host, port = _host(found.server), urlsplit(found.server).port or 443
+    if is_ready(node) or host in ("127.0.0.1", "localhost") or (host, port) in right:
+        return
+    reachable = isinstance(probes, TcpProbes) and any(p.outcome == "open" for p in probes.of("api"))
+    ready = node.object.condition("Ready")
+    severity = WARN if reachable and ready is not None and ready.status == "False" else ERROR
+    wanted = " or ".join(sorted({f"{h}:{p}" for h, p in right}))
+    proof: dict[type[Fact], str] = {Kubeconfigs: f"{found.path}: server {found.server}"}
+    proof[ClusterInfo if isinstance(info, ClusterInfo) else Nodes] = f"this cluster: {wanted}"
+    yield Problem(
+        f"The kubelet's kubeconfig on {node.name} points to {host}:{port}; this cluster's API server is {wanted}.",
+        severity=severity,
+        proof=proof,
+    )
+
+
+def _endpoints(
+    info: ClusterInfo | Failed | NotApplicable, kubeadm: KubeadmConfig | Failed | NotApplicable, nodes: Nodes
+) -> set[tuple[str, int]]:
+    """(host, port) pairs at which this cluster's API server is known to answer."""
+    urls = [info.server] if isinstance(info, ClusterInfo) and info.server else []
+    if isinstance(kubeadm, KubeadmConfig) and kubeadm.endpoint:
+        urls.append(f"https://{kubeadm.endpoint}")
+    known = {(_host(u), urlsplit(u).port or 443) for u in urls}
+    ports = {port for _, port in known}
+    for item in nodes.items:
+        if any(role in item.metadata.labels for role in _CONTROL):
+            known |= {(a.address.lower(), port) for a in item.status.addresses for port in ports}
+    return known
+
+
+_CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
+
+
+@check(
+    "certs.ca-mismatch",
+    title="The node trusts this cluster's CA",
+    severity=ERROR,
+    explains=[SILENCES],
+    cases=[
+        Case(
+            "another cluster's",
+            FLANNEL_2022,
+            (own(ca_sha256="0" * 64), silent()),
+            finds="node",
+            severity=ERROR,
+        ),
+        Case(
+            "another's, and it still reports",
+            CLASSIC_2019,
+            (own(ca_sha256="0" * 64),),
+            finds="node",
+            severity=WARN,
+        ),
+        Case("no CA in it", FLANNEL_2019, (own(ca_sha256=""),), unknown=True),
+        Case("cluster-info not known", FLANNEL_2022, (fails(ClusterInfo),), unknown=True),
+    ],
+)
+def ca_mismatch(
+    node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed, info: ClusterInfo
+) -> Iterator[Said]:
+    """The node trusts another cluster: the control plane was installed anew, or the file is a wrong copy.
+
+    Rule: SHA-256 of the first CA certificate in (or named by) the kubelet's kubeconfig differs from that in ConfigMap
+    kube-public/cluster-info. A node that still reports gets a warning: its kubelet may hold an old connection, or
+    the file a bundle in another order.
+    Remedy: Take the CA from `kubectl -n kube-system get configmap kube-root-ca.crt -o yaml`, or join again; then
+    `Restart-Service kubelet`.
+    Confused with: a clock that is wrong: then the words are “expired or not yet valid”, and not “unknown authority”.
+    Source: Go, crypto/x509 (`certificate signed by unknown authority`); the book chapter copies the CA by hand.
+    """
+    found = kubelets_own(kubeconfigs, kubelet)
+    if found is None:
+        yield Skip("There is no kubeconfig whose CA could be judged.")
+    elif not found.ca_sha256 or not info.ca_sha256:
+        yield CannotTell(f"The CA in {found.path}, or that in cluster-info, cannot be read.")
+    elif found.ca_sha256.lower() != info.ca_sha256.lower():
+        yield Problem(
+            f"The CA in {found.path} on {node.name} is not this cluster's.",
+            severity=WARN if is_ready(node) else ERROR,
+            proof={Kubeconfigs: f"CA SHA-256 {found.ca_sha256}", ClusterInfo: f"CA SHA-256 {info.ca_sha256}"},
+        )

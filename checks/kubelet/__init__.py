@@ -1,0 +1,1 @@
+"""The kubelet: does it run, as whom, and with what settings?"""

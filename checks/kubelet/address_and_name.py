@@ -1,0 +1,156 @@
+"""Under which address and name the kubelet reports."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from checks.cases import Change, change, fails, fields
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.edits import kubelet_flags, node_object, silent
+from checks.finding import ERROR, Problem, Said, Skip
+from checks.relations import kubelet_silent
+from facts.access import ThisNode
+from facts.cluster.objects import Address, NodeObject
+from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.fact import Failed
+from facts.node.hns import Hns
+from facts.node.kubernetes import Kubelet
+from facts.node.network import Adapters, Routes
+from facts.node.windows import Os
+
+
+def _addressed(address: str) -> Change:
+    def edit(found: NodeObject) -> NodeObject:
+        rest = tuple(a for a in found.status.addresses if a.type != "InternalIP")
+        return replace(found, status=replace(found.status, addresses=(Address("InternalIP", address), *rest)))
+
+    return node_object(edit)
+
+
+def _no_default_route(address: str, index: int) -> tuple[Change, ...]:
+    """The node reports the address of a second card that has no default route."""
+    from facts.node.network import Adapter, IpAddress
+
+    def edit(found: Adapters) -> Adapters:
+        card = Adapter("Storage", index=index, status="Up", addresses=(IpAddress(address, 24),))
+        return replace(found, adapters=(*found.adapters, card))
+
+    return (change(Adapters, edit), _addressed(address))
+
+
+@check(
+    "kubelet.node-ip",
+    title="The node's address is right",
+    severity=ERROR,
+    cases=[
+        Case("an address that it does not have", FLANNEL_2022, (_addressed("10.0.1.99"),), finds="node"),
+        Case("APIPA", CLASSIC_2019, (_addressed("169.254.7.7"),), finds="node"),
+        Case("the second card", FLANNEL_2022, _no_default_route("172.31.0.5", 44), finds="node"),
+        Case("adapters not known", FLANNEL_2022, (fails(Adapters),), unknown=True),
+    ],
+)
+def node_ip(node: ThisNode, adapters: Adapters, routes: Routes | Failed, hns: Hns | Failed) -> Iterator[Said]:
+    """Tunnels, logs and exec go to a wrong address.
+
+    Rule: the InternalIP of the Node is not among the node's IPv4 addresses, is in 169.254.0.0/16, or differs from the
+    ManagementIP of the pod network while its interface has no default route (if it has one, it is the pod network
+    that chose wrong: cni.flannel.iface).
+    Remedy: `--node-ip=ADDRESS` for the kubelet, `Restart-Service kubelet`, then restart flannel. Classic scripts work
+    the address out from `vEthernet (Ethernet)`, which is there only once the switch is: run them again.
+    Confused with: several InternalIPs on purpose (dual stack).
+    Source: microsoft/SDN, helper.psm1 and networkhealth.ps1.
+    """
+    reported = [
+        a.address for a in node.object.status.addresses if a.type == "InternalIP" and ":" not in a.address
+    ]
+    if not reported:
+        yield Skip("The Node has no IPv4 InternalIP.")
+        return
+    for address in reported:
+        if address.startswith("169.254."):
+            yield Problem(
+                f"{node.name} reports the address {address}: its interface has got none from DHCP.",
+                proof={ThisNode: f"InternalIP {address}"},
+            )
+            return
+    known = [a for a in reported if a in adapters.ipv4]
+    if not known:
+        have = ", ".join(a for a in adapters.ipv4 if not a.startswith("127.")) or "none"
+        yield Problem(
+            f"{node.name} reports the address {reported[0]}, which it does not have (it has {have}).",
+            proof={ThisNode: f"InternalIP {reported[0]}", Adapters: f"IPv4: {have}"},
+        )
+        return
+    card = adapters.holding(known[0])
+    if isinstance(routes, Failed) or isinstance(hns, Failed) or card is None:
+        return
+    if routes.defaults and not any(r.index == card.index for r in routes.defaults):
+        for network in hns.pod_networks:
+            management = network.management_ip
+            if management and not management.startswith("169.254.") and management not in reported:
+                yield Problem(
+                    f"{node.name} reports {known[0]}, on {card.name} without default route; its pods use {management}.",
+                    proof={
+                        ThisNode: f"InternalIP {known[0]}",
+                        Hns: f"{network.name}: ManagementIP {management}",
+                    },
+                )
+                return
+
+
+def _override(value: str) -> Change:
+    return kubelet_flags(hostname_override=value)
+
+
+@check(
+    "kubelet.hostname-override",
+    title="The kubelet calls itself by its Node's name",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent)],
+    cases=[
+        Case("another name", FLANNEL_2022, (_override("win-one"), silent()), finds="node"),
+        Case("its host name instead of its address", CLASSIC_2019, (_override("WIN-K8S-1"),), finds="node"),
+        Case("letter case is lowered", FLANNEL_2022, (_override("WIN-1"),), quiet=True),
+        Case("worked out by a script", FLANNEL_2022, (_override("$(hostname)"),), quiet=True),
+        Case(
+            "none, and it is silent",
+            FLANNEL_2022,
+            (kubelet_flags(hostname_override=None), fields(Os, hostname="OTHER"), silent()),
+            finds="node",
+        ),
+    ],
+)
+def hostname_override(node: ThisNode, kubelet: Kubelet, os: Os | Failed) -> Iterator[Said]:
+    """A kubelet under another name reports for a Node that is not there, or for another machine's.
+
+    Rule: `--hostname-override` (in lower case, as the kubelet takes it) is not the Node's name; or there is none, the
+    node's host name in lower case differs from the Node's name, and the Node is not Ready.
+    Remedy: One name everywhere: `--hostname-override` of kubelet and kube-proxy, NODE_NAME of flanneld; then restart
+    the three.
+    Confused with: a host name cut at 15 letters (os.hostname.case-length); kube-proxy's and flanneld's own names
+    (proxy.hostname-mismatch, cni.flannel.nodename).
+    Source: the book chapter's scripts, which use the address as name; microsoft/SDN, start.ps1.
+    """
+    given = str(kubelet.flags.get("hostname-override", "")).strip("\"'")
+    if given:
+        if not re.search(r"[$%(]", given) and given.lower() != node.name.lower():
+            yield Problem(
+                f"The kubelet on {node.name} calls itself {given}, and not {node.name}.",
+                proof={
+                    Kubelet: f"--hostname-override={given} ({kubelet.found_in})",
+                    ThisNode: f"Node {node.name}",
+                },
+            )
+        return
+    ready = node.object.condition("Ready")
+    names = (node.name.lower(), node.object.metadata.labels.get("kubernetes.io/hostname", "").lower())
+    silent_now = ready is None or ready.status == "Unknown"
+    if silent_now and isinstance(os, Os) and os.hostname and os.hostname.lower() not in names:
+        yield Problem(
+            f"The kubelet on {node.name} has no --hostname-override and calls itself {os.hostname.lower()}.",
+            proof={Os: f"host name {os.hostname}", ThisNode: f"Node {node.name}"},
+        )

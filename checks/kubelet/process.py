@@ -1,0 +1,255 @@
+"""Does the kubelet run, once, and with the rights that it needs?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, change, fails, fields
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.edits import no_service, service
+from checks.finding import ERROR, INFO, CannotTell, Problem, Said, Severity, Skip
+from checks.relations import kubelet_silent
+from facts.access import ThisNode
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Fact, Failed
+from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
+from facts.node.windows import Process, Processes, Service, Services
+
+
+def ended_now(services: Services | Failed) -> bool:
+    """Whether the kubelet's service stands still (or nssm holds it back) at this moment."""
+    found = services.named("kubelet") if isinstance(services, Services) else None
+    return found is not None and found.state != "Running"
+
+
+def last_words(logs: NodeLogs | Failed) -> str:
+    """The kubelet's last line with an error, or its last line at all."""
+    lines = [line for line in logs.lines("kubelet") if line.strip()] if isinstance(logs, NodeLogs) else []
+    worst = [line for line in lines[-50:] if re.match(r"[EF]\d{4} |Error|F\d", line) or "err=" in line]
+    return (worst or lines or [""])[-1][:400]
+
+
+def _processes(count: int) -> Change:
+    def edit(found: Processes) -> Processes:
+        rest = tuple(p for p in found.processes if p.name.lower() != "kubelet.exe")
+        return replace(found, processes=(*rest, *(Process("kubelet.exe", 3000 + i) for i in range(count))))
+
+    return change(Processes, edit)
+
+
+@check(
+    "kubelet.not-running",
+    title="One kubelet runs",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent), cause_of("time.lease")],
+    cases=[
+        Case("stopped", FLANNEL_2022, (service("kubelet", state="Stopped"), _processes(0)), finds="node"),
+        Case(
+            "disabled",
+            CLASSIC_2019,
+            (service("kubelet", state="Stopped", start_mode="Disabled"), _processes(0)),
+            finds="node",
+        ),
+        Case(
+            "the service says Running, and no process is there", FLANNEL_2019, (_processes(0),), finds="node"
+        ),
+        Case("no service and no process", FLANNEL_2022, (no_service("kubelet"), _processes(0)), finds="node"),
+        Case("a console window and a service", FLANNEL_2022, (_processes(2),), finds="node"),
+        Case(
+            "in a console window only",
+            CLASSIC_2019,
+            (service("kubelet", state="Stopped"), _processes(1)),
+            quiet=True,
+        ),
+        Case(
+            "held back by nssm", FLANNEL_2022, (service("kubelet", state="Paused"), _processes(0)), quiet=True
+        ),
+        Case("services not known", FLANNEL_2022, (fails(Services),), unknown=True),
+    ],
+)
+def not_running(node: ThisNode, services: Services, processes: Processes | Failed) -> Iterator[Said]:
+    """Without a kubelet nobody reports for the node: NotReady about 40 s to a minute later.
+
+    Rule: there is no process kubelet.exe on the host (or, where processes are not known, the service does not run), or
+    there is more than one. A service that nssm has paused is kubelet.nssm-paused.
+    Remedy: `Start-Service kubelet`. If it ends again read its log: C:\\var\\log\\kubelet\\kubelet.err.log, or
+    C:\\k\\kubelet*.log. Two of them: close the console window and keep the service.
+    Confused with: a machine that has not joined yet, where the kubelet starts again and again (kubelet.prejoin-loop).
+    Source: kubernetes-sigs/sig-windows-tools, debug scripts (exactly one process) and PrepareNode.ps1.
+    """
+    found = services.named("kubelet")
+    if found is not None and found.state == "Paused":
+        yield Skip("nssm has paused the service: see kubelet.nssm-paused.")
+        return
+    count = len(processes.named("kubelet")) if isinstance(processes, Processes) else -1
+    state = _state(found)
+    proof: dict[type[Fact], str] = {Services: f"kubelet: {state}"}
+    if count >= 0:
+        proof[Processes] = f"kubelet.exe: {count}"
+    if count > 1:
+        yield Problem(
+            f"{count} kubelets run on {node.name}: they overwrite each other's reports.", proof=proof
+        )
+    elif count == 0 or (count < 0 and not services.running("kubelet")):
+        yield Problem(f"No kubelet runs on {node.name} (service: {state}).", proof=proof)
+
+
+def _state(found: Service | None) -> str:
+    if found is None:
+        return "there is none"
+    code = f", exit code {found.exit_code}" if found.exit_code else ""
+    return f"{found.state}{code}, start mode {found.start_mode}"
+
+
+@check(
+    "kubelet.nssm-paused",
+    title="The kubelet does not end as soon as it starts",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent), cause_of("time.lease")],
+    cases=[
+        Case("held back", FLANNEL_2022, (service("kubelet", state="Paused"), _processes(0)), finds="node"),
+        Case(
+            "held back, classic",
+            CLASSIC_2019,
+            (service("kubelet", state="Paused"), _processes(0)),
+            finds="node",
+        ),
+        Case("stopped", FLANNEL_2022, (service("kubelet", state="Stopped"), _processes(0)), quiet=True),
+    ],
+)
+def nssm_paused(node: ThisNode, services: Services, logs: NodeLogs | Failed) -> Iterator[Said]:
+    """nssm waits ever longer before it starts a program that ends at once; Windows shows the service as Paused.
+
+    Rule: the state of the service kubelet is Paused.
+    Remedy: Read the end of the file that `nssm get kubelet AppStderr` names, mend what it says, then `nssm restart
+    kubelet`.
+    Confused with: somebody who pressed Pause: the kubelet itself cannot be paused.
+    Source: https://github.com/kubernetes/kubernetes/issues/123173; the throttling of nssm from its documentation.
+    """
+    found = services.named("kubelet")
+    if found is None or found.state != "Paused":
+        return
+    words = last_words(logs)
+    said = f"; its last words: {words}" if words else ""
+    proof: dict[type[Fact], str] = {Services: "kubelet: Paused"}
+    if words:
+        proof[NodeLogs] = words
+    yield Problem(
+        f"The kubelet on {node.name} ends as soon as it starts, so that nssm holds it back{said}", proof=proof
+    )
+
+
+_SYSTEM = ("localsystem", r".\localsystem", r"nt authority\system", "system")
+_WEAK = (
+    r"nt authority\localservice",
+    r"nt authority\local service",
+    r"nt authority\networkservice",
+    r"nt authority\network service",
+)
+
+
+@check(
+    "kubelet.runs-as",
+    title="The kubelet runs with administrator's rights",
+    severity=ERROR,
+    explains=[cause_of("node.notready")],
+    cases=[
+        Case(
+            "NetworkService",
+            FLANNEL_2022,
+            (service("kubelet", account=r"NT AUTHORITY\NetworkService"),),
+            finds="node",
+        ),
+        Case(
+            "the built-in administrator",
+            CLASSIC_2019,
+            (service("kubelet", account=r".\Administrator"),),
+            quiet=True,
+        ),
+        Case("somebody", FLANNEL_2022, (service("kubelet", account=r"CORP\svc-kube"),), unknown=True),
+    ],
+)
+def runs_as(node: ThisNode, services: Services) -> Iterator[Said]:
+    """Calls to HNS and HCS, to the registry and to drivers are refused (access is denied).
+
+    Rule: the account of the service kubelet is LocalService or NetworkService. LocalSystem and Administrator are
+    right; of other accounts it cannot be told from here whether they are administrators.
+    Remedy: `sc.exe config kubelet obj= LocalSystem`, then `Restart-Service kubelet`. Run scripts that start it by hand
+    in an elevated shell.
+    Confused with: this console's own session, which remote UAC may have cut down.
+    Source: kubernetes/kubernetes, cmd/kubeadm (`user is not running as administrator`).
+    """
+    found = services.named("kubelet")
+    if found is None or not found.account:
+        yield Skip("There is no service kubelet whose account could be judged.")
+        return
+    account = found.account.lower()
+    if account in _WEAK:
+        yield Problem(
+            f"The kubelet on {node.name} runs as {found.account}, which may not use HNS and HCS.",
+            proof={Services: f"kubelet: account {found.account}"},
+        )
+    elif account not in _SYSTEM and not account.endswith("\\administrator"):
+        yield CannotTell(
+            f"Whether {found.account}, as which the kubelet of {node.name} runs, is an administrator is not asked."
+        )
+
+
+def _lost_config() -> Change:
+    return fields(
+        Kubelet, config_exists=False, config={}, flags={"config": r"C:\var\lib\kubelet\config.yaml"}
+    )
+
+
+def _log_without_config(draft: Draft) -> None:
+    line = 'E0102 03:04:05.0 412 run.go:72] "command failed" err="open /var/lib/kubelet/config.yaml: cannot find"'
+    draft.put(NodeLogs, NodeLogs((LogTail("kubelet", r"C:\var\log\kubelet\kubelet.err.log", None, line),)))
+
+
+@check(
+    "kubelet.prejoin-loop",
+    title="The kubelet finds its configuration",
+    severity=INFO,
+    explains=[
+        cause_of("kubelet.nssm-paused"),
+        cause_of("kubelet.not-running"),
+        cause_of("node.notready", when=kubelet_silent),
+    ],
+    cases=[
+        Case(
+            "lost",
+            FLANNEL_2022,
+            (_lost_config(), _log_without_config, service("kubelet", state="Paused")),
+            finds="node",
+            severity=ERROR,
+        ),
+        Case(
+            "lost, and the kubelet still runs", FLANNEL_2022, (_lost_config(),), finds="node", severity=INFO
+        ),
+        Case("flags only", CLASSIC_2019, (fields(Kubelet, config_exists=False),), quiet=True),
+    ],
+)
+def prejoin_loop(node: ThisNode, kubelet: Kubelet, services: Services | Failed) -> Iterator[Said]:
+    """Before a join the kubelet starts and ends again and again, since config.yaml comes with the join.
+
+    Rule: the kubelet is told to read a configuration file (`--config`) that does not exist. As this machine is a Node,
+    it has joined and the file was lost: an error where the kubelet stands still, else something for its next start.
+    Remedy: Run the join command again (`kubeadm reset` first), which writes C:\\var\\lib\\kubelet\\config.yaml and
+    kubeadm-flags.env; or copy config.yaml from another Windows node of this cluster.
+    Confused with: a real crash: the file is there then.
+    Source: kubernetes-sigs/sig-windows-tools, PrepareNode.ps1 and StartKubelet.ps1 (inference).
+    """
+    if kubelet.config_exists or "config" not in kubelet.flags:
+        return
+    stands = ended_now(services)
+    severity: Severity = ERROR if stands else INFO
+    then = "and it ends at its start" if stands else "and it will end at its next start"
+    yield Problem(
+        f"The kubelet on {node.name} is told to read {kubelet.config_path}, which does not exist, {then}.",
+        severity=severity,
+        proof={Kubelet: f"--config={kubelet.flags['config']}; {kubelet.config_path} does not exist"},
+    )

@@ -1,0 +1,241 @@
+"""Settings of the kubelet that Windows does not forgive."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from checks.cases import Draft, fails, fields
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.edits import kubelet_config, kubelet_flags, service
+from checks.finding import ERROR, CannotTell, Problem, Said
+from checks.kubelet.process import ended_now
+from checks.relations import kubelet_silent
+from checks.versions import minor
+from facts.access import ThisNode
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Fact, Failed
+from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
+from facts.node.windows import Services
+
+ENDS_KUBELET = [
+    cause_of("kubelet.nssm-paused"),
+    cause_of("kubelet.not-running"),
+    cause_of("node.notready", when=kubelet_silent),
+]
+
+# Flag → the first minor version of 1.x whose kubelet ends with `unknown flag`.
+REMOVED = {
+    "allow-privileged": 15,
+    "network-plugin": 24,
+    "cni-bin-dir": 24,
+    "cni-conf-dir": 24,
+    "image-pull-progress-deadline": 24,
+    "log-dir": 26,
+    "logtostderr": 26,
+    "log-file": 26,
+    "container-runtime": 27,
+    "pod-infra-container-image": 35,
+}
+_UNKNOWN = re.compile(r"unknown flag: --([a-z0-9-]+)")
+
+
+def _died_of(flag: str) -> Any:
+    def apply(draft: Draft) -> None:
+        line = f'E0102 03:04:05.0 412 run.go:72] "command failed" err="unknown flag: --{flag}"'
+        draft.put(NodeLogs, NodeLogs((LogTail("kubelet", r"C:\k\kubelet.log", None, line),)))
+
+    return apply
+
+
+@check(
+    "kubelet.flags-removed",
+    title="The kubelet is started with flags that it has",
+    severity=ERROR,
+    explains=ENDS_KUBELET,
+    cases=[
+        Case("a flag of dockershim", FLANNEL_2022, (kubelet_flags(network_plugin="cni"),), finds="node"),
+        Case(
+            "the pause image on 1.35",
+            FLANNEL_2022,
+            (kubelet_flags(pod_infra_container_image="pause:3.10"), fields(Kubelet, version="v1.35.0")),
+            finds="node",
+        ),
+        Case(
+            "one that the table does not have",
+            FLANNEL_2022,
+            (_died_of("keep-terminated-pod-volumes"), service("kubelet", state="Paused")),
+            finds="node",
+        ),
+        Case(
+            "said before it was mended", FLANNEL_2022, (_died_of("keep-terminated-pod-volumes"),), quiet=True
+        ),
+        Case("1.18 still has them", CLASSIC_2019, (kubelet_flags(network_plugin="cni"),), quiet=True),
+        Case("arguments not known", FLANNEL_2022, (fields(Kubelet, arguments="", flags={}),), unknown=True),
+    ],
+)
+def flags_removed(
+    node: ThisNode, kubelet: Kubelet, services: Services | Failed, logs: NodeLogs | Failed
+) -> Iterator[Said]:
+    """A kubelet that is given a flag it does not know ends at once with `unknown flag`.
+
+    Rule: by version: from 1.15 --allow-privileged; from 1.24 --network-plugin, --cni-bin-dir, --cni-conf-dir and
+    --image-pull-progress-deadline; from 1.26 --log-dir, --logtostderr and --log-file; from 1.27 --container-runtime;
+    from 1.35 --pod-infra-container-image. Also every flag that the kubelet itself called unknown, while it stands
+    still.
+    Remedy: Take the flag out of where it stands (`nssm get kubelet AppParameters`, C:\\k\\StartKubelet.ps1,
+    C:\\var\\lib\\kubelet\\kubeadm-flags.env, start-kubelet.ps1), then `Restart-Service kubelet`. The pause image
+    belongs in containerd's config.toml.
+    Confused with: a wrong value of a flag that exists.
+    Source: https://github.com/kubernetes/kubernetes/pull/133779; kubernetes-sigs/sig-windows-tools, PrepareNode.ps1;
+    microsoft/SDN, helper.psm1.
+    """
+    version = kubelet.version or node.object.status.node_info.kubelet_version
+    number = minor(version)
+    last = logs.lines("kubelet")[-30:] if isinstance(logs, NodeLogs) and ended_now(services) else []
+    told = next((m.group(1) for line in reversed(last) if (m := _UNKNOWN.search(line))), "")
+    gone = [f for f in kubelet.flags if number is not None and REMOVED.get(f, 1000) <= number]
+    if told and told not in gone:
+        gone.append(told)
+    if gone:
+        proof: dict[type[Fact], str] = {
+            Kubelet: f"{kubelet.found_in}: {', '.join(f'--{f}' for f in gone)}; version {version}"
+        }
+        if told:
+            proof[NodeLogs] = f"unknown flag: --{told}"
+        names = ", ".join(f"--{f}" for f in gone)
+        yield Problem(
+            f"kubelet {version} on {node.name} does not know {names}, and is started with it.", proof=proof
+        )
+    elif not kubelet.arguments:
+        yield CannotTell(f"With which arguments the kubelet on {node.name} is started is not known.")
+
+
+def _plain(value: Any) -> Any:
+    """A flag's text without the quotation marks that scripts put around it."""
+    return value.strip().strip("\"'") if isinstance(value, str) else value
+
+
+def _wrong(kubelet: Kubelet) -> list[str]:
+    """The settings that are missing or not as Windows needs them; the first two end the kubelet."""
+    found: list[str] = []
+    cgroups = _plain(kubelet.setting("cgroups-per-qos", "cgroupsPerQOS"))
+    if str(cgroups).lower() != "false":
+        found.append(f"cgroupsPerQOS must be false and is {'not set' if cgroups is None else cgroups}")
+    enforce = _plain(kubelet.setting("enforce-node-allocatable", "enforceNodeAllocatable"))
+    items = enforce.split(",") if isinstance(enforce, str) else enforce
+    if items is None or any(str(i) not in ("", "none") for i in items):
+        found.append(
+            f"enforceNodeAllocatable must be empty and is {'not set' if enforce is None else enforce}"
+        )
+    if kubelet.setting("resolv-conf", "resolvConf") is None:
+        found.append("resolvConf must be empty and is not set, so that it is /etc/resolv.conf")
+    return found
+
+
+@check(
+    "kubelet.windows-required-args",
+    title="The kubelet has the settings that Windows needs",
+    severity=ERROR,
+    explains=ENDS_KUBELET,
+    cases=[
+        Case(
+            "a Linux configuration",
+            FLANNEL_2022,
+            (kubelet_config(cgroupsPerQOS=True, enforceNodeAllocatable=["pods"]),),
+            finds="node",
+        ),
+        Case("nothing said", FLANNEL_2019, (kubelet_config(cgroupsPerQOS=None),), finds="node"),
+        Case("the flag is gone", CLASSIC_2019, (kubelet_flags(resolv_conf=None),), finds="node"),
+        Case("none is nothing", FLANNEL_2022, (kubelet_config(enforceNodeAllocatable=["none"]),), quiet=True),
+        Case(
+            "flags instead of the file",
+            CLASSIC_2019,
+            (kubelet_flags(cgroups_per_qos="false", enforce_node_allocatable='""'),),
+            quiet=True,
+        ),
+        Case(
+            "a file that cannot be read",
+            FLANNEL_2022,
+            (fields(Kubelet, config={}, config_error="line 3"),),
+            unknown=True,
+        ),
+        Case("not known", FLANNEL_2022, (fails(Kubelet),), unknown=True),
+    ],
+)
+def windows_required(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
+    """Control groups and resolv.conf do not exist on Windows: with Linux' values the kubelet ends, or no pod starts.
+
+    Rule: in force (flag before file) must be cgroupsPerQOS false, enforceNodeAllocatable empty or none, and resolvConf
+    set (to "" as a rule). What is not set has Linux' default.
+    Remedy: In C:\\var\\lib\\kubelet\\config.yaml set `cgroupsPerQOS: false`, `enforceNodeAllocatable: []` and
+    `resolvConf: ""`, or give the flags `--cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf=""`; then
+    `Restart-Service kubelet`.
+    Confused with: kubelet.resolvconf-invalid, where the setting is there and wrong.
+    Source: kubernetes/kubernetes, pkg/kubelet/apis/config/validation (`… is not supported on Windows`) and
+    pkg/kubelet/types/constants.go; microsoft/SDN, helper.psm1; kubernetes-sigs/sig-windows-tools, PrepareNode.ps1.
+    """
+    if kubelet.config_error:
+        yield CannotTell(f"{kubelet.config_path} cannot be read: {kubelet.config_error}")
+        return
+    if not kubelet.config_exists and ("config" in kubelet.flags or not kubelet.arguments):
+        yield CannotTell(
+            f"{kubelet.config_path} on {node.name} does not exist, so that settings are not known."
+        )
+        return
+    wrong = _wrong(kubelet)
+    if wrong:
+        yield Problem(
+            f"Settings of the kubelet on {node.name} do not go with Windows: {'; '.join(wrong)}.",
+            proof={Kubelet: "; ".join(wrong)},
+        )
+
+
+@check(
+    "kubelet.resolvconf-invalid",
+    title="The kubelet's resolvConf is one that Windows takes",
+    severity=ERROR,
+    cases=[
+        Case(
+            "a Linux path",
+            FLANNEL_2022,
+            (kubelet_config(resolvConf="/run/systemd/resolve/resolv.conf"),),
+            finds="node",
+        ),
+        Case(
+            "a Linux path as flag",
+            CLASSIC_2019,
+            (kubelet_flags(resolv_conf="/etc/resolv.conf"),),
+            finds="node",
+        ),
+        Case("Host", FLANNEL_2022, (kubelet_config(resolvConf="Host"),), quiet=True),
+        Case(
+            "a file on the node",
+            FLANNEL_2022,
+            (kubelet_config(resolvConf=r"C:\k\resolv.conf"),),
+            unknown=True,
+        ),
+    ],
+)
+def resolvconf_invalid(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
+    """No pod starts: the kubelet takes "", "Host", or the path of a file that exists.
+
+    Rule: resolvConf in force is a path of Linux, as the ConfigMap kubelet-config of a Linux cluster has it. Whether a
+    path of Windows exists is not asked.
+    Remedy: `resolvConf: ""` in C:\\var\\lib\\kubelet\\config.yaml, or `--resolv-conf=""`; `Restart-Service kubelet`.
+    Confused with: trouble with CoreDNS: here pods do not even start.
+    Source: kubernetes/kubernetes, pkg/kubelet/network/dns/dns_windows.go (`Unexpected resolver config value`).
+    """
+    value = _plain(kubelet.setting("resolv-conf", "resolvConf"))
+    if value is None or value == "" or value == "Host":
+        return
+    text = str(value)
+    if text.startswith("/"):
+        yield Problem(
+            f"resolvConf of the kubelet on {node.name} is {text}, which Windows does not have.",
+            proof={Kubelet: f"resolvConf {text}"},
+        )
+    else:
+        yield CannotTell(f"resolvConf is {text}; whether that file exists on {node.name} is not asked.")

@@ -1,0 +1,130 @@
+"""What the kubelet hands on: the runtime that it asks, the DNS server that it gives to pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from checks.cases import fails
+from checks.check import Case, check
+from checks.edits import kubelet_config, kubelet_flags
+from checks.finding import ERROR, CannotTell, Problem, Said, Skip
+from checks.kubelet.required import ENDS_KUBELET
+from checks.runtime.named_pipes import pipe_of
+from checks.versions import minor
+from facts.access import ThisNode
+from facts.derived.cluster_network import ClusterNetwork
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Fact, Failed, NotApplicable
+from facts.node.kubernetes import Kubelet
+from facts.node.runtime import Containerd
+
+_LATEST_DOCKERSHIM = 23
+
+
+@check(
+    "kubelet.cri-endpoint",
+    title="The kubelet asks for its runtime at the right pipe",
+    severity=ERROR,
+    explains=ENDS_KUBELET,
+    cases=[
+        Case(
+            "a Linux socket",
+            FLANNEL_2022,
+            (kubelet_flags(container_runtime_endpoint="unix:///run/containerd/containerd.sock"),),
+            finds="node",
+        ),
+        Case(
+            "a pipe that is not there",
+            FLANNEL_2022,
+            (kubelet_flags(container_runtime_endpoint="npipe:////./pipe/dockershim"),),
+            finds="node",
+        ),
+        Case(
+            "fewer slashes",
+            FLANNEL_2022,
+            (kubelet_flags(container_runtime_endpoint="npipe://./pipe/containerd-containerd"),),
+            quiet=True,
+        ),
+        Case("not set", FLANNEL_2019, (kubelet_flags(container_runtime_endpoint=None),), quiet=True),
+        Case("dockershim needs none", CLASSIC_2019, (), quiet=True),
+        Case("not known", FLANNEL_2022, (fails(Kubelet),), unknown=True),
+    ],
+)
+def cri_endpoint(
+    node: ThisNode, kubelet: Kubelet, containerd: Containerd | Failed | NotApplicable
+) -> Iterator[Said]:
+    """The kubelet cannot find its runtime: it ends at its start, or the node stays NotReady.
+
+    Rule: the endpoint in force begins with unix:// or is no pipe at all, or names a pipe other than
+    containerd-containerd that does not exist. Not set means containerd's pipe.
+    Remedy: `--container-runtime-endpoint=npipe:////./pipe/containerd-containerd` in kubeadm-flags.env, or
+    `containerRuntimeEndpoint` in config.yaml; with kubeadm before 1.25 join with `--cri-socket` and the same value.
+    Confused with: containerd that stands still (runtime.containerd.stopped).
+    Source: kubernetes-sigs/sig-windows-tools, guides; Azure/AgentBaker, Windows kubelet scripts.
+    """
+    number = minor(kubelet.version or node.object.status.node_info.kubelet_version)
+    if (
+        number is not None
+        and number <= _LATEST_DOCKERSHIM
+        and "container-runtime-endpoint" not in kubelet.flags
+    ):
+        yield Skip("This kubelet uses dockershim, which has no endpoint.")
+        return
+    value = str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or "").strip("\"'")
+    pipe = pipe_of(value)
+    if not value or pipe.lower() == "containerd-containerd":
+        return
+    proof: dict[type[Fact], str] = {Kubelet: f"container runtime endpoint {value} ({kubelet.found_in})"}
+    if not pipe:
+        yield Problem(
+            f"The kubelet on {node.name} asks for its runtime at {value}, which is no pipe of Windows.",
+            proof=proof,
+        )
+    elif isinstance(containerd, Containerd):
+        if pipe.lower() not in (p.lower() for p in containerd.pipes):
+            yield Problem(
+                f"The kubelet on {node.name} asks for its runtime at {value}, and there is no such pipe.",
+                proof=proof,
+            )
+    else:
+        yield CannotTell(f"Whether the pipe {pipe} exists on {node.name} is not known.")
+
+
+@check(
+    "kubelet.cluster-dns-mismatch",
+    title="The kubelet gives pods the cluster's DNS server",
+    severity=ERROR,
+    cases=[
+        Case("the scripts' default", CLASSIC_2019, (kubelet_flags(cluster_dns="10.96.0.10"),), finds="node"),
+        Case("another address", FLANNEL_2022, (kubelet_config(clusterDNS=["10.43.0.10"]),), finds="node"),
+        Case("none", FLANNEL_2019, (kubelet_config(clusterDNS=None),), finds="node"),
+        Case("one of two", CLASSIC_2019, (kubelet_flags(cluster_dns="169.169.0.100,1.1.1.1"),), quiet=True),
+        Case("the Service is not known", FLANNEL_2022, (fails(ClusterNetwork),), unknown=True),
+    ],
+)
+def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> Iterator[Said]:
+    """Every new pod on this node gets a name server that does not answer.
+
+    Rule: the ClusterIP of the DNS Service is not among the kubelet's clusterDNS (flag --cluster-dns before the file).
+    Remedy: Correct clusterDNS in C:\\var\\lib\\kubelet\\config.yaml or --cluster-dns, `Restart-Service kubelet`, and
+    make the pods anew: they keep what they were given.
+    Confused with: CoreDNS that does not answer: there the address is right.
+    Source: the book chapter's scripts (169.169.0.100 against their default 10.96.0.10); microsoft/SDN, start.ps1.
+    """
+    if not network.dns_address:
+        yield CannotTell("The cluster's DNS Service is not known.")
+        return
+    if kubelet.config_error or (not kubelet.config_exists and "config" in kubelet.flags):
+        yield CannotTell(f"{kubelet.config_path} of the kubelet cannot be read.")
+        return
+    value = kubelet.setting("cluster-dns", "clusterDNS")
+    servers = (
+        [s.strip() for s in value.split(",")] if isinstance(value, str) else [str(s) for s in value or ()]
+    )
+    wanted = network.dns_address.value
+    if wanted not in servers:
+        said = ", ".join(servers) or "no server at all"
+        yield Problem(
+            f"Pods on {node.name} are told to ask {said}; the cluster's DNS is {wanted}.",
+            proof={Kubelet: f"clusterDNS {said}", ClusterNetwork: f"{wanted} ({network.dns_address.origin})"},
+        )

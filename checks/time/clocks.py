@@ -1,0 +1,199 @@
+"""Is the node's clock right, does something keep it right, and does its heart beat?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, change, fails, fields
+from checks.causes import cause_of
+from checks.check import Case, check
+from checks.edits import service, silent
+from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Severity, Skip
+from checks.relations import kubelet_silent
+from checks.versions import clock, span
+from facts.access import Now, ThisNode
+from facts.cluster.nodes import Leases
+from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Failed
+from facts.node.windows import Clock, Services, TimeSource
+
+_STEPS: tuple[tuple[float, Severity], ...] = ((300, ERROR), (60, WARN), (2, INFO))
+
+
+def _skewed(seconds: float, uncertain: float = 0.4) -> Change:
+    return fields(Clock, skew=timedelta(seconds=seconds), uncertainty=timedelta(seconds=uncertain))
+
+
+@check(
+    "time.skew",
+    title="The node's clock is right",
+    severity=ERROR,
+    explains=[cause_of("node.notready", when=kubelet_silent)],
+    cases=[
+        Case("an hour ahead", FLANNEL_2022, (_skewed(3600),), finds="node", severity=ERROR),
+        Case("ten minutes behind", CLASSIC_2019, (_skewed(-600),), finds="node", severity=ERROR),
+        Case("90 seconds", FLANNEL_2022, (_skewed(90),), finds="node", severity=WARN),
+        Case("5 seconds", FLANNEL_2019, (_skewed(5),), finds="node", severity=INFO),
+        Case("a slow way in", FLANNEL_2022, (_skewed(8, uncertain=9),), quiet=True),
+        Case(
+            "the clock is not known", FLANNEL_2022, (fails(Clock, "no way in", "unreachable"),), unknown=True
+        ),
+    ],
+)
+def skew(node: ThisNode, clocks: Clock) -> Iterator[Said]:
+    """Certificates look expired or not yet valid, tokens are refused, Kerberos fails.
+
+    Rule: the node's UTC differs from the console's by more than 2 s (info), 60 s (warn) or 300 s (error), after the
+    time that the question took is taken off, since the difference is known no better than that.
+    Remedy: On the node: `w32tm /config /syncfromflags:manual /manualpeerlist:"SERVER" /update; Restart-Service
+    w32time; w32tm /resync /rediscover`. If all nodes are off by the same, it is the console's clock.
+    Confused with: certificates that have expired by correct clocks (certs.client-expired); timestamps that differ by
+    whole hours are a time zone, not a clock.
+    Source: experience for the thresholds; Go's crypto/x509 for the symptom (`certificate has expired or is not yet
+    valid`); five minutes is Kerberos' own limit.
+    """
+    certain = abs(clocks.skew.total_seconds()) - clocks.uncertainty.total_seconds()
+    for limit, severity in _STEPS:
+        if certain > limit:
+            way = "ahead of" if clocks.skew > timedelta(0) else "behind"
+            seconds, doubt = clocks.skew.total_seconds(), clocks.uncertainty.total_seconds()
+            proof = f"node − console = {seconds:+.1f} s, ± {doubt:.1f} s"
+            yield Problem(
+                f"The clock of {node.name} is {span(clocks.skew)} {way} the console's.",
+                severity=severity,
+                proof={Clock: proof},
+            )
+            return
+
+
+def _source(kind: str, server: str = "") -> Change:
+    return fields(TimeSource, type=kind, ntp_server=server)
+
+
+@check(
+    "time.w32time",
+    title="Something keeps the node's clock right",
+    severity=WARN,
+    explains=[cause_of("time.skew")],
+    cases=[
+        Case(
+            "stopped", FLANNEL_2022, (service("W32Time", state="Stopped", start_mode="Auto"),), finds="node"
+        ),
+        Case(
+            "disabled",
+            CLASSIC_2019,
+            (service("W32Time", state="Stopped", start_mode="Disabled"),),
+            finds="node",
+        ),
+        Case(
+            "started on demand",
+            FLANNEL_2022,
+            (service("W32Time", state="Stopped", start_mode="Manual"),),
+            quiet=True,
+        ),
+        Case(
+            "started on demand, and 10 s off",
+            FLANNEL_2022,
+            (service("W32Time", state="Stopped", start_mode="Manual"), _skewed(10)),
+            finds="node",
+        ),
+        Case("follows nobody, and 10 s off", FLANNEL_2022, (_source("NoSync"), _skewed(10)), finds="node"),
+        Case("follows the hypervisor", FLANNEL_2022, (_source("NoSync"), _skewed(0)), quiet=True),
+    ],
+)
+def w32time(
+    node: ThisNode, services: Services, source: TimeSource | Failed, clocks: Clock | Failed
+) -> Iterator[Said]:
+    """Without a source the clock drifts, and one day certificates look wrong.
+
+    Rule: the service W32Time stands still although it starts with Windows or is disabled; or it is started on demand
+    only, or follows nobody (`Type` NoSync, or NTP without a server), and the clock is off by more than 2 s already.
+    Remedy: `Set-Service W32Time -StartupType Automatic; Start-Service W32Time; w32tm /config
+    /syncfromflags:manual /manualpeerlist:"SERVER" /update`.
+    Confused with: a virtual machine that follows its hypervisor, which is a good source and needs no NTP server; a
+    server in no domain starts the service on a trigger and stops it again.
+    Source: Microsoft Learn, "How the Windows Time Service works" (behaviour from experience).
+    """
+    found = services.named("W32Time")
+    off = isinstance(clocks, Clock) and abs(clocks.skew) - clocks.uncertainty > timedelta(seconds=2)
+    nobody = isinstance(source, TimeSource) and (
+        source.type == "NoSync" or (source.type == "NTP" and not source.ntp_server)
+    )
+    state = f"{found.state}, start mode {found.start_mode}" if found else "no service W32Time"
+    if found is None or (found.state != "Running" and (off or found.start_mode in ("Auto", "Disabled"))):
+        yield Problem(
+            f"Nothing keeps the clock of {node.name} right: W32Time is {state}.",
+            proof={Services: f"W32Time: {state}"},
+        )
+    elif nobody and off and isinstance(source, TimeSource):
+        said = f"Type {source.type}, NtpServer {source.ntp_server or 'empty'}"
+        yield Problem(
+            f"W32Time on {node.name} follows nobody ({said}), and the clock is off.", proof={TimeSource: said}
+        )
+
+
+_LATE, _VERY_LATE = timedelta(seconds=20), timedelta(seconds=40)
+
+
+def _renewed(seconds_ago: float) -> Change:
+    """The first node's lease was renewed so long before the leases were read, by the node's own clock."""
+
+    def apply(draft: Draft) -> None:
+        skew = draft.get(Clock).skew
+        at = draft.get(Now).utc - timedelta(seconds=seconds_ago) + skew
+        items = tuple(
+            replace(i, spec=replace(i.spec, renew_time=at)) if i.metadata.name == draft.node else i
+            for i in draft.get(Leases).items
+        )
+        draft.put(Leases, Leases(items))
+
+    return apply
+
+
+def _no_lease() -> Change:
+    return change(Leases, lambda found: Leases(()))
+
+
+@check(
+    "time.lease",
+    title="The node's heartbeat is on time",
+    severity=WARN,
+    cases=[
+        Case("half a minute late", FLANNEL_2022, (_renewed(30),), finds="node", severity=WARN),
+        Case("two minutes late", CLASSIC_2019, (_renewed(120),), finds="node", severity=ERROR),
+        Case("an hour behind, and on time", FLANNEL_2022, (_skewed(-3600), _renewed(5)), quiet=True),
+        Case("already NotReady", FLANNEL_2022, (_renewed(600), silent()), quiet=True),
+        Case("no lease", FLANNEL_2019, (_no_lease(),), unknown=True),
+        Case("the node's clock is not known", FLANNEL_2022, (fails(Clock),), unknown=True),
+    ],
+)
+def lease(node: ThisNode, leases: Leases, now: Now, clocks: Clock) -> Iterator[Said]:
+    """The kubelet's sign of life comes late: soon the node will be NotReady.
+
+    Rule: the kubelet renews its Lease every 10 s by its own clock; the age, corrected by the difference between the
+    node's clock and the console's, is more than 20 s (warn) or 40 s (error) while Ready is not yet Unknown.
+    Remedy: As for node.notready: the kubelet's process, its way to the API server, its certificate, an overloaded
+    node.
+    Confused with: a clock that is behind: the renewals are on time then, and only look old.
+    Source: Kubernetes documentation, "Node Status", section on heartbeats.
+    """
+    ready = node.object.condition("Ready")
+    if ready is not None and ready.status == "Unknown":
+        yield Skip("The control plane has noticed already: see node.notready.")
+        return
+    found = leases.of(node.name)
+    if found is None or found.spec.renew_time is None:
+        yield CannotTell(f"There is no Lease kube-node-lease/{node.name}.")
+        return
+    age = now.utc - (found.spec.renew_time - clocks.skew)
+    if age - clocks.uncertainty > _LATE:
+        severity = ERROR if age - clocks.uncertainty > _VERY_LATE else WARN
+        said = f"renewTime {clock(found.spec.renew_time)}, node's clock {clocks.skew.total_seconds():+.1f} s"
+        yield Problem(
+            f"The kubelet of {node.name} renewed its lease {span(age)} ago; it should do so every 10 s.",
+            severity=severity,
+            proof={Leases: said},
+        )
