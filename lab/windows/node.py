@@ -13,16 +13,16 @@ from pathlib import Path
 from lab.windows import commands, engine
 from lab.windows.auth import Credentials
 from lab.windows.clock import Clock, WallClock
-from lab.windows.commands import PowerShell
 from lab.windows.conditions import Conditions
 from lab.windows.listener import Listener, Tls
-from lab.windows.runs import Delayed, Run, Said
+from lab.windows.replay import replay as packaged_replay
+from lab.windows.runs import Delayed, Run
 from lab.windows.shells import Shells
 from lab.windows.state import NodeState
 from lab.world.machine import Machine
 
-# How a node without an engine answers PowerShell text: the text, the machine, the moment it counts from.
-Replay = Callable[[str, Machine, Clock], Run]
+# How a node without an engine answers PowerShell text. What it calls with a changed machine becomes the state.
+Replay = Callable[[str, Machine, Clock, Callable[[Machine], None]], Run]
 
 
 class WindowsNode:
@@ -43,7 +43,7 @@ class WindowsNode:
         clock: Clock | None = None,
         on_change: Callable[[Machine], None] | None = None,
         use_engine: bool = True,
-        replay: Replay | None = None,
+        replay: Replay = packaged_replay,
         port: int = 0,
         tls_port: int = 0,
         max_shells: int = 30,
@@ -170,7 +170,7 @@ class WindowsNode:
         if wanted is None:
             return commands.other(machine, words)
         if self._pwsh is None:
-            return self._replayed(wanted, machine)
+            return self._replay(wanted.text, copy.deepcopy(machine), self._clock, self._changed)
         variables = {"COMPUTERNAME": machine.os.hostname.upper()[:15]} | variables
         ahead = self._clock.now() - time.time() + machine.os.clock_offset
         epoch = self._clock.epoch + machine.os.clock_offset
@@ -180,10 +180,10 @@ class WindowsNode:
         run.when_ended(lambda: self._ended(run))
         return run
 
-    def _replayed(self, wanted: PowerShell, machine: Machine) -> Run:
-        if self._replay is None:
-            return Said(b"", b"This node has neither a PowerShell engine nor recordings.\r\n", 1)
-        return self._replay(wanted.text, machine, self._clock)
+    def _changed(self, machine: Machine) -> None:
+        self.apply(machine)
+        if self._on_change is not None:
+            self._on_change(copy.deepcopy(machine))
 
     def _ended(self, run: Run) -> None:
         with self._lock:

@@ -24,7 +24,7 @@ from lab.world.machine import Machine
 LONG = b"".join(b"%07d\n" % number for number in range(40_000))
 
 
-def replay(text: str, machine: Machine, clock: Clock) -> Run:
+def replay(text: str, machine: Machine, clock: Clock, change: object) -> Run:
     """Stands for the engine: `long`, or the text itself."""
     return Said(LONG if text == "long" else text.encode())
 

@@ -4,6 +4,7 @@
 
 function Assert-LabHns([string]$name) {
     Wait-LabHang $name
+    Add-LabTrace 'field hns'
     $state = Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/hns.json")) -DateKind String
     if ($state.hangs) { [Threading.Thread]::Sleep(-1) }
     $services = Get-LabState services

@@ -1,13 +1,20 @@
 # What the stand-ins share. Everything is a function: the caller may copy the functions of the session into other
 # runspaces, and nothing else travels with them. The node's state is a folder named by KWINNOW_LAB_NODE.
 
+# Notes what an answer depends on, where a recorder wants to know: `field NAME`, `path C:\...`, `native PROGRAM`, `hang NAME`.
+function Add-LabTrace([string]$note) {
+    if ($env:KWINNOW_LAB_TRACE) { [IO.File]::AppendAllText($env:KWINNOW_LAB_TRACE, "$note`n") }
+}
+
 # One field; the elements of a list come one by one.
 function Get-LabState([string]$field) {
+    if ($env:KWINNOW_LAB_TRACE -and $field -notin 'files', 'natives') { Add-LabTrace "field $field" }
     Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/$field.json")) -AsHashtable -DateKind String
 }
 
 # One field as it is: a list stays a list.
 function Read-LabState([string]$field) {
+    Add-LabTrace "field $field"
     $value = Microsoft.PowerShell.Utility\ConvertFrom-Json -InputObject ([IO.File]::ReadAllText("$env:KWINNOW_LAB_NODE/state/$field.json")) -AsHashtable -NoEnumerate -DateKind String
     , $value
 }
@@ -37,6 +44,7 @@ function Edit-LabState([string]$labField, [scriptblock]$labChange) {
 
 # A command that the lab has made hang never comes back.
 function Wait-LabHang([string]$name) {
+    Add-LabTrace "hang $($name.ToLowerInvariant())"
     if ([IO.File]::Exists("$env:KWINNOW_LAB_NODE/hung/$($name.ToLowerInvariant())")) { [Threading.Thread]::Sleep(-1) }
 }
 

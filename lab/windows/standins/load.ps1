@@ -11,6 +11,7 @@ $PSVersionTable['BuildVersion'] = [version]"10.0.$($lab.build).$($lab.ubr)"
 $PSVersionTable['CLRVersion'] = [version]'4.0.30319.42000'
 Remove-Variable -Name file
 $env:KWINNOW_LAB_LANGUAGE = $lab.language_mode
+if ($env:KWINNOW_LAB_TRACE_TO) { $env:KWINNOW_LAB_TRACE = $env:KWINNOW_LAB_TRACE_TO }
 if ($lab.language_mode -ne 'FullLanguage') {
     $ExecutionContext.SessionState.LanguageMode = $lab.language_mode
 }

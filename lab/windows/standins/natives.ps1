@@ -22,6 +22,7 @@ function Invoke-LabNative([string]$program, [object[]]$arguments) {
         throw (New-LabError 'CommandNotFoundException' "The term '$program' is not recognized as the name of a cmdlet, function, script file, or operable program." 'System.Management.Automation.CommandNotFoundException' 'ObjectNotFound' $program)
         return
     }
+    Add-LabTrace "native $program"
     $answers = (Get-LabState natives)[$program]
     $line = [string]::Join(' ', @($arguments | ForEach-Object { [string]$_ }))
     $answer = if ($answers.Contains($line)) { $answers[$line] } else { $key = $answers.Keys | Where-Object { $line -like $_ } | Select-Object -First 1; if ($key) { $answers[$key] } }
@@ -33,6 +34,7 @@ function Invoke-LabNative([string]$program, [object[]]$arguments) {
 
 # An answer that the state gives for a Windows program goes before what is made up here.
 function Get-LabNativeAnswer([string]$exe, [object[]]$arguments) {
+    Add-LabTrace "native *\$exe"
     $natives = Get-LabState natives
     $line = [string]::Join(' ', @($arguments))
     foreach ($program in $natives.Keys) { if ($program.EndsWith("\$exe", 'OrdinalIgnoreCase') -and $natives[$program].Contains($line)) { return $natives[$program][$line] } }
@@ -99,6 +101,7 @@ function Get-Command {
     [CmdletBinding()]
     param([Parameter(Position = 0, ValueFromPipeline)][string[]]$Name, [string]$CommandType, [string[]]$Module)
     process {
+        Add-LabTrace 'native *'
         $programs = @((Get-LabState natives).Keys) + @('whoami', 'netsh', 'w32tm', 'hostname', 'sc', 'chcp' | ForEach-Object { "C:\Windows\System32\$_.exe" })
         $path = @([string](Get-LabState environment)['Path'] -split ';' | ForEach-Object { $_.TrimEnd('\') }) + 'C:\Windows\System32'
         $rest = @()

@@ -11,6 +11,7 @@ function Get-LabPathKind([string]$path) {
 # The real path of a Windows path; names are found whatever their case. Wildcards are left as they are.
 function Resolve-LabPath([string]$path) {
     $path = $path -replace '^(Microsoft\.PowerShell\.Core\\)?FileSystem::', ''
+    Add-LabTrace "path $($path.Replace('/', '\'))"
     $real = "$env:KWINNOW_LAB_NODE/tree/$($path.Substring(0, 1).ToUpperInvariant())"
     foreach ($part in $path.Substring(2).Split([char[]]'\/', [StringSplitOptions]::RemoveEmptyEntries)) {
         if ($part -eq '.') { continue }
@@ -38,7 +39,6 @@ function ConvertTo-LabWindowsPath([string]$real) {
 
 # Makes a file reachable by its Windows path for .NET's own classes too.
 function Add-LabLink([string]$real) {
-    $link = "$PWD/$(ConvertTo-LabWindowsPath $real)"
     $link = [IO.Path]::Combine("$env:KWINNOW_LAB_NODE/cwd", (ConvertTo-LabWindowsPath $real))
     if (-not [IO.Path]::Exists($link)) {
         [IO.File]::Delete($link)

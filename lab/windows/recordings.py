@@ -1,0 +1,190 @@
+"""Recorded answers: what the engine said to a script, kept with the parts of the machine's state that it looked at.
+
+An answer is true for every machine on which those parts are the same; times are not compared, since a lab is
+never twice at the same moment. Nothing is answered that was not recorded.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import lzma
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from lab.windows.times import levelled
+from lab.world.machine import Machine
+
+EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: the moment at which every recording is made
+STORE = Path(__file__).parents[1] / "recordings" / "answers.xz"
+
+
+class Question(msgspec.Struct):
+    """One question of the collector's payload (docs/collector.md)."""
+
+    id: str
+    script: str
+    parameters: dict[str, Any] = {}
+    seconds: float = 10.0
+
+
+class Payload(msgspec.Struct):
+    """What follows `#payload` on standard input."""
+
+    collector: str
+    questions: list[Question]
+
+
+class Change(msgspec.Struct):
+    """What a script did to the machine: whole fields by name, and files (null: gone)."""
+
+    fields: dict[str, msgspec.Raw] = {}
+    files: dict[str, msgspec.Raw | None] = {}
+
+
+class Recorded(msgspec.Struct):
+    """One answer: numbers of its texts in the store, by what it looked at."""
+
+    looked_at: dict[str, str]
+    answer: int
+    change: int | None = None
+
+
+class Store(msgspec.Struct):
+    """The file: answers by question, each text once."""
+
+    questions: dict[str, list[Recorded]] = {}
+    texts: list[str] = []
+
+    def add(self, key: str, recorded: Recorded) -> None:
+        self.questions.setdefault(key, []).append(recorded)
+
+    def text(self, text: str) -> int:
+        """The number of a text, new or known."""
+        try:
+            return self.texts.index(text)
+        except ValueError:
+            self.texts.append(text)
+            return len(self.texts) - 1
+
+    def find(self, key: str, machine: Machine, epoch: float) -> Recorded | None:
+        """The answer that holds for the machine; `epoch` is what its relative times count from."""
+        looks: dict[str, str] = {}
+        for recorded in self.questions.get(key, ()):
+            for look, wanted in recorded.looked_at.items():
+                if look.startswith("hang "):
+                    continue
+                if look not in looks:
+                    looks[look] = seen(machine, look, epoch)
+                if looks[look] != wanted:
+                    break
+            else:
+                return recorded
+        return None
+
+    def save(self, path: Path = STORE) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(lzma.compress(msgspec.json.encode(self), preset=9))
+
+    @classmethod
+    def load(cls, path: Path = STORE) -> Store:
+        """An empty store where there is no file."""
+        if not path.exists():
+            return cls()
+        return msgspec.json.decode(lzma.decompress(path.read_bytes()), type=cls)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Standard input of the collector taken apart. `payload` is None where it has none."""
+
+    minimum: str
+    payload: Payload | None
+
+
+def parse_input(data: bytes) -> Asked | None:
+    """Takes the collector's standard input apart; None if it is something else."""
+    lines = data.decode("ascii", "replace").splitlines()
+    if not lines or not lines[0].startswith("#kwinnow "):
+        return None
+    if "#payload" not in lines:
+        return Asked("\n".join(lines[1:]), None)
+    at = lines.index("#payload")
+    end = lines.index("#end") if "#end" in lines else len(lines)
+    packed = base64.b64decode("".join(lines[at + 1 : end]))
+    payload = msgspec.json.decode(gzip.decompress(packed), type=Payload)
+    return Asked("\n".join(lines[1:at]), payload)
+
+
+def question_key(question: Question) -> str:
+    """What identifies a question: its script and its parameters, not its id."""
+    return _digest(question.script, json.dumps(question.parameters, sort_keys=True))
+
+
+def text_key(text: str, data: bytes = b"") -> str:
+    """What identifies any other PowerShell text and its standard input."""
+    return _digest("text", text, data.hex())
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+def seen(machine: Machine, look: str, epoch: float) -> str:
+    """A digest of one part of the state, as a look of the stand-ins names it (`standins/lab.ps1`, Add-LabTrace)."""
+    kind, _, name = look.partition(" ")
+    if kind == "field":
+        return _digest(levelled(_timeless(machine, name), epoch))
+    if kind == "path":
+        return _digest(levelled(_below(machine, name), epoch))
+    if kind == "native":
+        wanted = name.removeprefix("*").lower()
+        answers = {
+            path: (None if name == "*" else msgspec.to_builtins(answers))
+            for path, answers in sorted(machine.natives.items())
+            if path.lower().endswith(wanted)
+        }
+        return _digest(levelled(json.dumps(answers, sort_keys=True), epoch))
+    raise ValueError(f"no such look: {look}")
+
+
+def looks_of(trace: Iterable[str]) -> list[str]:
+    """The looks of a trace, each once; what only waits for hanging commands is told apart by `hangs_of`."""
+    return sorted({line.strip() for line in trace if line.strip() and not line.startswith("hang ")})
+
+
+def hangs_of(trace: Iterable[str]) -> list[str]:
+    """The commands of a trace that could be made to hang."""
+    return sorted({line.strip().removeprefix("hang ") for line in trace if line.startswith("hang ")})
+
+
+def _timeless(machine: Machine, field: str) -> str:
+    value = msgspec.to_builtins(getattr(machine, field))
+    if field == "hns":
+        value["hangs"] = False
+    rows = value.values() if field == "services" else value if field in {"processes", "events"} else ()
+    for row in [value, *rows] if isinstance(value, dict) else rows:
+        for time in ("started", "created", "time", "boot"):
+            if isinstance(row.get(time), float | int):
+                row[time] = 0
+    return json.dumps(value, sort_keys=True)
+
+
+def _below(machine: Machine, path: str) -> str:
+    """A file, or everything below a folder; a pattern stands for the folder before its first wildcard."""
+    for mark in "*?[":
+        if mark in path:
+            path = path[: path.index(mark)].rpartition("\\")[0]
+    path = path.rstrip("\\").lower()
+    found = {
+        name.lower(): [file.text, file.encoding, file.size, file.version, file.zone]
+        for name, file in machine.files.items()
+        if name.lower() == path or name.lower().startswith(path + "\\")
+    }
+    return json.dumps(found, sort_keys=True)
