@@ -1,7 +1,9 @@
-"""The last words of Windows pods that are not ready: what a limit of Windows looks like from inside."""
+"""The last words of Windows pods that are in trouble: what a limit of Windows looks like from inside."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
@@ -25,9 +27,13 @@ class PodTail(msgspec.Struct, frozen=True):
 
 @asked_of_cluster
 class WindowsPodLogs(Fact, frozen=True):
-    """The last 60 lines of pods on Windows nodes that restart or are not ready, of at most 20 of them."""
+    """The last 60 lines of pods on Windows nodes, of at most 20 of them.
 
-    SOURCE: ClassVar[str] = "kubectl logs --tail=60 (Windows pods that are not ready)"
+    Read are pods that restart or are not ready, and those that are told SERVICE.NAMESPACE without the cluster's
+    domain: they may go on running while every call fails.
+    """
+
+    SOURCE: ClassVar[str] = "kubectl logs --tail=60 (Windows pods that are not ready, or told a partial name)"
 
     tails: tuple[PodTail, ...]
     left_out: int = 0
@@ -35,12 +41,12 @@ class WindowsPodLogs(Fact, frozen=True):
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> WindowsPodLogs:
         windows = {n.name for n in Nodes.ask(cluster).windows}
-        pods = [
-            p
-            for p in cluster.list("/api/v1/pods", PodObject)
-            if p.spec.node_name in windows and not p.spec.host_process
-        ]
-        ill = [p for p in pods if p.status.phase in ("Running", "Failed") and (not p.ready or _restarts(p))]
+        every = cluster.list("/api/v1/pods", PodObject)
+        pods = [p for p in every if p.spec.node_name in windows and not p.spec.host_process]
+        ran = [p for p in pods if p.status.phase in ("Running", "Failed")]
+        partial = _partial_name(p.metadata.namespace for p in every)
+        ill = [p for p in ran if not p.ready or _restarts(p)]
+        ill += [p for p in ran if p not in ill and _is_told(p, partial)]
         return cls(tuple(cls._tail(cluster, p) for p in ill[:MOST]), max(0, len(ill) - MOST))
 
     @staticmethod
@@ -58,3 +64,17 @@ class WindowsPodLogs(Fact, frozen=True):
 
 def _restarts(pod: PodObject) -> int:
     return sum(s.restart_count for s in pod.status.container_statuses)
+
+
+def _partial_name(namespaces: Iterable[str]) -> re.Pattern[str]:
+    """NAME.NAMESPACE or NAME.NAMESPACE.svc at the end of a host name."""
+    known = "|".join(sorted({re.escape(n) for n in namespaces}))
+    return re.compile(rf"[a-z0-9]\.(?:{known})(?:\.svc)?(?![\w.\-])")
+
+
+def _is_told(pod: PodObject, partial: re.Pattern[str]) -> bool:
+    return any(
+        partial.search(text)
+        for container in pod.spec.containers
+        for text in (*container.command, *container.args, *(e.value for e in container.env))
+    )
