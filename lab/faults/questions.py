@@ -87,7 +87,8 @@ def _agent(world: World, url: str) -> None:
             container(
                 "agent",
                 AGENT_IMAGE,
-                env=[*env(PROBE_URL=url), workloads.from_field("NODE_IP", "status.hostIP")],
+                # $(NODE_IP) is filled in only after a variable that stands before it.
+                env=[workloads.from_field("NODE_IP", "status.hostIP"), *env(PROBE_URL=url)],
             )
         ],
         hostNetwork=True,
