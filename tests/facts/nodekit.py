@@ -58,6 +58,7 @@ class Bench:
     def __init__(self, machine: Machine, pwsh: str, folder: Path) -> None:
         self.epoch = time.time()
         self.machine = machine
+        self.folder = folder
         self._pwsh = pwsh
         self._state = NodeState(folder, self.epoch)
         self._state.write(machine)

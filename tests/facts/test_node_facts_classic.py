@@ -9,7 +9,7 @@ import pytest
 from conftest import NOW
 from nodekit import Bench
 
-from facts.fact import Failed, NotApplicable
+from facts.fact import Fact, Failed, NotApplicable
 from facts.node.cni import CniFiles, FlannelFiles, Ipam
 from facts.node.hns import Hns
 from facts.node.kubernetes import Kubeconfigs, Kubelet, KubeProxy, NodeLogs
@@ -29,7 +29,7 @@ def classic() -> Machine:
 
 
 def test_docker_and_nssm(bench: BenchFactory, classic: Machine) -> None:
-    wanted = [
+    wanted: list[type[Fact]] = [
         Docker,
         Containerd,
         Cri,
@@ -141,7 +141,7 @@ def test_files_as_people_spoil_them(bench: BenchFactory, machine: Machine) -> No
 def test_runtimes_that_do_not_answer(bench: BenchFactory, machine: Machine, classic: Machine) -> None:
     program = next(p for p in machine.natives if p.endswith("crictl.exe"))
     refused = Native("", 'rpc error: code = Unavailable desc = "no pipe"\nsecond line', 1)
-    machine.natives[program] = {line: refused for line in machine.natives[program]}
+    machine.natives[program] = dict.fromkeys(machine.natives[program], refused)
     machine.pipes = []
     got = bench(machine).facts([Cri, Images, Sandboxes, Containerd])
     cri, images, containerd = got[Cri], got[Images], got[Containerd]
@@ -151,7 +151,7 @@ def test_runtimes_that_do_not_answer(bench: BenchFactory, machine: Machine, clas
     assert isinstance(containerd, Containerd) and not containerd.pipe
     engine = next(p for p in classic.natives if p.endswith("docker.exe"))
     down = Native(json.dumps({"Client": {}, "Server": None}), "error during connect", 1)
-    classic.natives[engine] = {line: down for line in classic.natives[engine]}
+    classic.natives[engine] = dict.fromkeys(classic.natives[engine], down)
     classic.pipes = []
     assert bench(classic).fact(Docker) == Docker("", "error during connect", False)
 

@@ -36,7 +36,7 @@ if (Test-Path -LiteralPath 'C:\var\log\pods' -PathType Container) {
         foreach ($container in Get-ChildItem -LiteralPath $pod.FullName -Directory) { Add-Log $component (Find-Newest $container.FullName '\.log$') }
     }
 }
-$newest = @($found.Values | Sort-Object -Property { $_[1].LastWriteTimeUtc } -Descending | Select-Object -First 8)
+$newest = @($found.Values | Sort-Object -Property @{ Expression = { $_[1].LastWriteTimeUtc }; Descending = $true }, @{ Expression = { [string]$_[1].FullName } } | Select-Object -First 8)
 $logs = foreach ($pair in $newest) {
     $file = $pair[1]
     @{ component = $pair[0]; path = [string]$file.FullName; modified = (Format-Utc $file.LastWriteTimeUtc); text = (Hide-Secrets ([string](Read-Text $file.FullName $limit))) }
