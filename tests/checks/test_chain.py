@@ -130,7 +130,7 @@ def test_unexplained_condition_is_its_own_first_cause() -> None:
 
 def test_silent_kubelet_is_not_blamed_for_what_it_says_itself() -> None:
     """Ready=False comes from a kubelet that runs and reaches the API: an address that cannot be reached is no cause."""
-    report, node = report_after(
+    report, _node = report_after(
         not_ready("container runtime is down"), kubelet_flags(hostname_override="other")
     )
     effect = next(f for f in report.findings if f.id == NOT_READY)
