@@ -9,7 +9,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case
 from checks.check import check
 from checks.dns.names import partial_names, tail_of
 from checks.finding import INFO, WARN, Problem, Said
-from checks.workload.configured import Words, configured, on_windows, pod_object, shared_network
+from checks.workload.configured import Words, configured, on_windows, pod_object, shared_network, workload_of
 from checks.workload.edits import new_pod, pod_log
 from facts.cluster.nodes import Nodes
 from facts.cluster.pod_logs import WindowsPodLogs
@@ -67,8 +67,9 @@ def resolver_choice(pods: Pods, nodes: Nodes, logs: WindowsPodLogs | Failed) -> 
     Source: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#dns-windows; nslookup's own
     documentation.
     """
+    seen: set[str] = set()
     for pod in pods.items:
-        if not on_windows(pod, nodes):
+        if not on_windows(pod, nodes) or workload_of(pod) in seen:
             continue
         tail = tail_of(logs.tails, pod) if isinstance(logs, WindowsPodLogs) else None
         found = next(
@@ -87,6 +88,7 @@ def resolver_choice(pods: Pods, nodes: Nodes, logs: WindowsPodLogs | Failed) -> 
                     found = ("log", match)
                     break
         if found is not None:
+            seen.add(workload_of(pod))
             where, match = found
             yield Problem(
                 f"Pod {pod.metadata.namespace}/{pod.metadata.name} tests names with nslookup ({where}), which "
