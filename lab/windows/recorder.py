@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from lab.windows.recordings import (
     Asked,
     Change,
     Payload,
+    Question,
     Recorded,
     Store,
     hangs_of,
@@ -69,10 +71,10 @@ def record(
             if machine.os.language_mode != "FullLanguage" or one.payload is None:
                 _minimum(machine, command, one, store)
                 continue
-            for question in one.payload.questions:
-                if store.find(question_key(question), machine, EPOCH) is None:
-                    progress(f"{machine.name}: {question.id}")
-                    _question(machine, command, one, question_key(question), question.id, store)
+            new = [q for q in one.payload.questions if store.find(question_key(q), machine, EPOCH) is None]
+            if new:
+                progress(f"{machine.name}: {', '.join(question.id for question in new)}")
+                _questions(machine, command, one, new, store)
     return store
 
 
@@ -80,31 +82,53 @@ def record_text(machine: Machine, text: str, data: bytes, store: Store) -> None:
     """Records any other PowerShell text with its standard input, and what it changes."""
     key = text_key(text, data)
     if store.find(key, machine, EPOCH) is None:
-        out, code, trace, change = _run(machine, text, data)
-        _keep(store, key, machine, json.dumps({"out": out, "code": code}), trace, change)
+        out, code, traces, change = _run(machine, text, data)
+        _keep(
+            store,
+            key,
+            machine,
+            json.dumps({"out": out, "code": code}),
+            [*chain.from_iterable(traces)],
+            change,
+        )
 
 
-def _question(machine: Machine, command: str, asked: Asked, key: str, name: str, store: Store) -> None:
+def _questions(machine: Machine, command: str, asked: Asked, new: list[Question], store: Store) -> None:
+    """All in one process, each with a trace of its own; one by one where one of them changes the machine."""
     assert asked.payload is not None
-    only = [question for question in asked.payload.questions if question.id == name]
-    data = _standard_input(asked.minimum, Payload(asked.payload.collector, only))
-    out, _, trace, change = _run(machine, command, data)
-    packed = "".join(
-        line.split(" ", 3)[3] for line in out.splitlines() if line.startswith(f"~kw data {name} ")
-    )
-    if not packed:
-        raise RecordingFailed(f"{machine.name} gave no answer to {name}: {out[:2000]}")
-    answer = json.loads(gzip.decompress(base64.b64decode(packed)))
-    kept = {part: answer[part] for part in ("value", "error") if part in answer}
-    _keep(store, key, machine, json.dumps(kept, ensure_ascii=False), trace, change)
+    marked = [
+        Question(one.id, f"Add-LabTrace 'question {one.id}'\n{one.script}", one.parameters, _PATIENCE)
+        for one in new
+    ]
+    data = _standard_input(asked.minimum, Payload(asked.payload.collector, marked))
+    out, _, traces, change = _run(machine, command, data)
+    if change is not None and len(new) > 1:
+        for one in new:
+            _questions(machine, command, asked, [one], store)
+        return
+    common = [line for trace in traces if not trace[0].startswith("question ") for line in trace]
+    own = {
+        trace[0].removeprefix("question "): trace[1:] for trace in traces if trace[0].startswith("question ")
+    }
+    for one in new:
+        lines = [line for line in out.splitlines() if line.startswith(f"~kw data {one.id} ")]
+        if not lines or one.id not in own:
+            raise RecordingFailed(f"{machine.name} gave no answer to {one.id}: {out[:2000]}")
+        packed = base64.b64decode("".join(line.split(" ", 3)[3] for line in lines))
+        answer = json.loads(gzip.decompress(packed))
+        if answer.get("error", {}).get("type") == "kwinnow.deadline":
+            raise RecordingFailed(f"{machine.name} did not answer {one.id} within {_PATIENCE:.0f} s")
+        kept = {part: answer[part] for part in ("value", "error") if part in answer}
+        text = json.dumps(kept, ensure_ascii=False, sort_keys=True)
+        _keep(store, question_key(one), machine, text, [*common, *own[one.id]], change)
 
 
 def _minimum(machine: Machine, command: str, asked: Asked, store: Store) -> None:
     key = text_key("minimum", asked.minimum.encode())
     if store.find(key, machine, EPOCH) is None:
-        out, _, trace, change = _run(machine, command, _standard_input(asked.minimum, Payload("", [])))
+        out, _, traces, change = _run(machine, command, _standard_input(asked.minimum, Payload("", [])))
         plain = [line for line in out.splitlines() if line.startswith(("~kw plain ", "~kw done "))]
-        _keep(store, key, machine, "\n".join(plain), trace, change)
+        _keep(store, key, machine, "\n".join(plain), [*chain.from_iterable(traces)], change)
 
 
 def _standard_input(minimum: str, payload: Payload) -> bytes:
@@ -119,7 +143,7 @@ def _standard_input(minimum: str, payload: Payload) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
-def _run(machine: Machine, command: str, data: bytes) -> tuple[str, int, list[str], Change | None]:
+def _run(machine: Machine, command: str, data: bytes) -> tuple[str, int, list[list[str]], Change | None]:
     changed: list[Machine] = []
     with tempfile.TemporaryDirectory(prefix="lab-trace-") as folder:
         trace = Path(folder) / "trace"
@@ -140,8 +164,8 @@ def _run(machine: Machine, command: str, data: bytes) -> tuple[str, int, list[st
             code = run.exit_code or 0
         finally:
             node.stop()
-        lines = trace.read_text("utf-8").splitlines() if trace.exists() else []
-    return out.decode("utf-8", "replace"), code, lines, _change(machine, changed[-1]) if changed else None
+        traces = [file.read_text("utf-8").splitlines() for file in sorted(Path(folder).iterdir())]
+    return out.decode("utf-8", "replace"), code, traces, _change(machine, changed[-1]) if changed else None
 
 
 def _change(before: Machine, after: Machine) -> Change:

@@ -1,7 +1,8 @@
 """Times in texts: recognised near a moment, so that they can be levelled for comparison or moved to another day.
 
 Recognised are RFC 3339 (a Z or an offset at the end), the header of klog lines, nanoseconds since 1970 and Windows
-FILETIMEs; also inside JSON, where a line begins after `\\n`. A time half a year away from the moment is left alone: the validity of a certificate does not move.
+FILETIMEs; also inside JSON, where a line begins after `\\n`. A time half a year away from the moment is left
+alone: the validity of a certificate does not move.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ NEAR = 180 * 86_400.0
 _FILETIME_ZERO = 11_644_473_600  # seconds from 1601 to 1970
 _TIME = re.compile(
     r"(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<part>\.\d+)?(?P<zone>Z|[+-]\d\d:\d\d)"
-    r"|(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))(?P<klog>(?P<level>[IWEF])(?P<day>\d{4}) (?P<clock>\d\d:\d\d:\d\d)\.(?P<micro>\d{6}))"
+    r"|(?:(?<![0-9A-Za-z])|(?<=\\[nrt]))"
+    r"(?P<klog>(?P<level>[IWEF])(?P<day>\d{4}) (?P<clock>\d\d:\d\d:\d\d)\.(?P<micro>\d{6}))"
     r"|(?<![\d.])(?P<nano>[12]\d{18})(?![\d.])"
     r"|(?<![\d.])(?P<filetime>1\d{17})(?![\d.])"
 )

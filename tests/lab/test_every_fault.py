@@ -9,19 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab.catalogue import catalogue
-from lab.faults import CONDITIONS, FAULTS, QUESTIONS
-from lab.practice import Practice
-from lab.windows.engine import find_pwsh
 
 from checks.check import load
 from checks.engine import Report, judge
 from checks.finding import INFO, OutcomeKind
+from lab.catalogue import catalogue
+from lab.faults import CONDITIONS, FAULTS, QUESTIONS
+from lab.practice import Practice
+from lab.windows.engine import find_pwsh
 from tui.opening import Options, open_session
 
 pytestmark = [
     pytest.mark.pwsh,
-    pytest.mark.skipif(find_pwsh() is None, reason="needs the PowerShell engine: KWINNOW_PWSH or pwsh on PATH"),
+    pytest.mark.skipif(
+        find_pwsh() is None, reason="needs the PowerShell engine: KWINNOW_PWSH or pwsh on PATH"
+    ),
 ]
 SCENARIOS = [str(s) for s in catalogue()["scenarios"]]
 

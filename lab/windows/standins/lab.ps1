@@ -2,8 +2,9 @@
 # runspaces, and nothing else travels with them. The node's state is a folder named by KWINNOW_LAB_NODE.
 
 # Notes what an answer depends on, where a recorder wants to know: `field NAME`, `path C:\...`, `native PROGRAM`, `hang NAME`.
+# Each runspace has a file of its own; a recorder begins a question with the note `question ID`.
 function Add-LabTrace([string]$note) {
-    if ($env:KWINNOW_LAB_TRACE) { [IO.File]::AppendAllText($env:KWINNOW_LAB_TRACE, "$note`n") }
+    if ($env:KWINNOW_LAB_TRACE) { [IO.File]::AppendAllText("$env:KWINNOW_LAB_TRACE.$([Management.Automation.Runspaces.Runspace]::DefaultRunspace.Id)", "$note`n") }
 }
 
 # One field; the elements of a list come one by one.
