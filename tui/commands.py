@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 FLEET, NODE, FINDINGS, WHY, SENT, LOGS = "fleet", "node", "findings", "why", "sent", "logs"
 READER, CHOOSE, FIX = "reader", "choose", "fix"
@@ -136,7 +136,7 @@ def of_screen(name: str) -> list[Command]:
     return [c for c in COMMANDS if name in c.where]
 
 
-def bindings(name: str) -> list[Binding]:
+def bindings(name: str) -> list[BindingType]:
     """textual bindings of a screen. Ids let a keymap change the keys."""
     return [
         Binding(c.keys, c.action, c.title, show=c.shown, id=c.id, tooltip=c.help) for c in of_screen(name)

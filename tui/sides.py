@@ -68,6 +68,7 @@ class Side(msgspec.Struct, frozen=True):
     node: str
     verdict: Verdict
     note: str = ""
+    bad: bool = False  # ill whether or not the other side knows it
 
 
 Answer = Any  # a fact, Failed or NotApplicable, told apart with isinstance
@@ -242,14 +243,14 @@ def ready(node: NodeObject, services: Answer, leases: Answer, now: Answer) -> It
             if names_[0] in ("kube-proxy", "flanneld"):
                 continue  # they may run in a HostProcess pod
             note = "It is not installed as a service."
-            yield Side("Ready", names_[0], wanted, "no such service", Verdict.DIFFERS, note)
+            yield Side("Ready", names_[0], wanted, "no such service", Verdict.DIFFERS, note, bad=True)
             continue
         runs = service.state == "Running"
         good = runs == (status == "True") if names_ == ("kubelet",) else runs
-        note = "" if good else _service_note(service.name, runs, status)
+        note = "" if good and runs else _service_note(service.name, runs, status)
         shown = f"{service.state} ({service.start_mode})"
         verdict = Verdict.EQUAL if good else Verdict.DIFFERS
-        yield Side("Ready", service.name, wanted or "should run", shown, verdict, note)
+        yield Side("Ready", service.name, wanted or "should run", shown, verdict, note, bad=not runs)
 
 
 def _service_note(name: str, runs: bool, status: str) -> str:

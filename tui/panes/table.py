@@ -121,6 +121,11 @@ class Table(ScrollView, can_focus=True):
         elif index >= top + room:
             self.scroll_to(y=index - room + 1, animate=False, immediate=True)
 
+    def put(self, key: str) -> None:
+        """Put the cursor on the row with this key, if there is one."""
+        if key in self._at:
+            self._move(self._at[key], 1)
+
     def action_step(self, by: int) -> None:
         self._move(self.index + by, by)
 

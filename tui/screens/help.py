@@ -11,7 +11,7 @@ from tui.screens.overlays import ReaderScreen
 
 def help_page(name: str, prose: str) -> ReaderScreen:
     """The help of one screen."""
-    text = Text(f"{prose}\n\n")
+    text = Text("\n\n".join(" ".join(p.split()) for p in prose.split("\n\n")) + "\n\n")
     for command in of_screen(name):
         text.append(f"  {key_names(command):12}", INFO).append(f"{command.title:16}", "bold")
         text.append(f"{command.help}\n")

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
-from facts.access import Now, ThisNode
+from facts.access import Now
 from facts.cluster.nodes import Leases, Nodes
 from facts.cluster.objects import NodeObject
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
@@ -121,7 +121,11 @@ d shows only what differs or could not be told. The lower pane has the whole of 
 
 def _cells(side: Side) -> tuple[Text, ...]:
     style = "" if side.verdict is not Verdict.DIFFERS else "bold"
-    there = line(side.node, style) if side.verdict is not Verdict.UNTOLD else line(f"? {side.note}", UNSURE)
+    there = (
+        line(side.node, f"bold {BAD}" if side.bad else style)
+        if side.verdict is not Verdict.UNTOLD
+        else line(f"? {side.note}", UNSURE)
+    )
     return Text(side.verdict.value, STYLES[side.verdict]), line(side.what), line(side.api, style), there
 
 
@@ -141,4 +145,4 @@ def both_sides(node: NodeObject, get: object) -> list[Side]:
     ]
 
 
-__all__ = ["NodeScreen", "ThisNode", "both_sides"]
+__all__ = ["NodeScreen", "both_sides"]

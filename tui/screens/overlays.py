@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import queue
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static
@@ -27,7 +29,7 @@ class ReaderScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="tall") as box:
-            box.border_title = Text(self.heading)  # type: ignore[assignment]  # a str would be parsed as markup
+            box.border_title = Text(self.heading)
             with VerticalScroll():
                 yield Static(self.text)
         yield Footer(show_command_palette=False)
@@ -68,7 +70,7 @@ class ChooseScreen(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
-            box.border_title = Text(self.heading)  # type: ignore[assignment]
+            box.border_title = Text(self.heading)
             yield Table(self.columns, empty="There are none.")
             yield Static(Text(self.hint), id="hint")
         yield Footer(show_command_palette=False)
@@ -98,7 +100,7 @@ class ChooseScreen(ModalScreen[str]):
 class PasswordScreen(ModalScreen[None]):
     """Asks for a password that a thread waits for. Esc gives none."""
 
-    BINDINGS = [("escape", "close", "No password")]
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "No password")]
 
     def __init__(self, user: str, reply: queue.SimpleQueue[str]) -> None:
         super().__init__(classes="overlay")

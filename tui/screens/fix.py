@@ -1,0 +1,259 @@
+"""Mend what was found: the plan is shown whole, confirmed by a button that names node and cluster, then run.
+
+The run has a thread of its own; what it says comes through a queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Static
+
+from checks.finding import Finding, Outcome, OutcomeKind
+from playbooks.audit import Audit
+from playbooks.engine import Ended, Plan, StepRunner
+from playbooks.journal import Journal, Mark
+from playbooks.step import NotPossible, Step
+from targets.errors import TargetError
+from tui.commands import FIX, bindings
+from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, WARN, block
+from tui.places import state_folder
+
+if TYPE_CHECKING:
+    from playbooks.lock import Locking
+    from tui.app import KwinnowApp
+
+Said = str | Plan | Outcome | Ended | TargetError | NotPossible | None  # None: the thread broke off
+
+
+def open_fix(app: KwinnowApp, finding: Finding) -> None:
+    """Open the fix of a finding, or say why there is none."""
+    step = app.steps.get(finding.id)
+    if step is None:
+        app.notify(f"No step mends {finding.id} yet; the remedy is told in words.", markup=False)
+    elif not finding.node:
+        app.notify("This finding belongs to no single node, so no step can run for it.")
+    elif _may(app):
+        app.push_screen(FixScreen(app, step, finding.node))
+
+
+def open_undo(app: KwinnowApp, node: str) -> None:
+    """Open the undo of the last step that was run on the node, or say that there is none."""
+    if not _may(app):
+        return
+    _, server = app.place
+    journal = Journal(state_folder())
+    for entry in reversed(journal.entries()):
+        if (entry.node, entry.server, entry.mark) != (node, server, Mark.ACTED):
+            continue
+        step = next((s for i, s in app.steps.items() if i == entry.step), None)
+        if step is not None and journal.last_run(entry.step, node, server)[-1].mark is not Mark.UNDONE:
+            app.push_screen(FixScreen(app, step, node, undo=True))
+            return
+    app.notify(f"Nothing that was done on {node or 'this'} from here can be undone.", markup=False)
+
+
+def _may(app: KwinnowApp) -> bool:
+    """Whether anything may be changed now; says why not."""
+    context, _ = app.place
+    why = ""
+    if app.recorded:
+        why = "This is a recording: nothing can be mended in it."
+    elif app.read_only:
+        file = app.held.config.file if app.held and app.held.config else ""
+        why = f"The context {context} is marked read_only in {file}: kwinnow changes nothing there."
+    elif app.work is None or app.work.held is None or app.work.running:
+        why = "Wait until the answers are in."
+    if why:
+        app.notify(why, severity="warning", markup=False)
+    return not why
+
+
+class FixScreen(ModalScreen[None]):
+    """Plan, confirmation, run, result; then an undo."""
+
+    NAME = FIX
+    BINDINGS = bindings(FIX)
+
+    def __init__(self, app: KwinnowApp, step: Step, node: str, *, undo: bool = False) -> None:
+        super().__init__(classes="overlay")
+        assert app.held is not None
+        session, folder = app.held.session, state_folder()
+        self.step, self.node, self.undo = step, node, undo
+        self.context, self.server = app.place
+        self.said: queue.SimpleQueue[Said] = queue.SimpleQueue()
+        locking = cast("Locking", session.cluster)
+        self.runner = StepRunner(session, locking, Journal(folder), Audit(folder), self.said.put)
+        self.plan: Plan | None = None
+        self.busy = False
+        self.changed = False
+        self.text = Text()
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="box", classes="tall") as box:
+            box.border_title = f"{'Undo' if self.undo else 'Fix'}: {self.step.check}"
+            with VerticalScroll():
+                yield Static(id="plan")
+            with Horizontal(id="buttons"):
+                yield Button("Close", id="cancel", compact=True)
+                yield Button("", id="run", variant="warning", compact=True, disabled=True)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#run", Button).display = False
+        self.query_one("#cancel", Button).focus()
+        self.set_interval(1 / 15, self._drain)
+        if self.undo:
+            self._offer_undo()
+        else:
+            self._say(Text(f"Checking {self.step.check} on {self.node} anew …\n", INFO))
+            self._run(lambda: self.runner.plan(self.step, self.node))
+
+    # ---- the thread ----------------------------------------------------------------------------------------
+
+    def _run(self, work: Callable[[], Said]) -> None:
+        self.busy = True
+        threading.Thread(target=self._guarded, args=(work,), daemon=True, name="kwinnow-fix").start()
+
+    def _guarded(self, work: Callable[[], Said]) -> None:
+        result: Said = None
+        try:
+            result = work()
+        except (TargetError, NotPossible) as error:
+            result = error
+        finally:
+            self.said.put(result)
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                said = self.said.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(said, str):
+                self._say(Text(f"… {said}\n", INFO))
+                continue
+            self.busy = False
+            if isinstance(said, Plan):
+                self.plan = said
+                self._say(plan_text(said))
+                self._offer(f"Run on {self.node} in {self.context}")
+            else:
+                self._say(result_text(said))
+                if isinstance(said, Ended):
+                    self._after(said)
+
+    # ---- what is shown -------------------------------------------------------------------------------------
+
+    def _say(self, text: Text) -> None:
+        self.text.append_text(text)
+        self.query_one("#plan", Static).update(self.text.copy())
+        if self.changed:
+            self.query_one(VerticalScroll).scroll_end(animate=False)
+
+    def _offer(self, label: str) -> None:
+        button = self.query_one("#run", Button)
+        button.label = Text(label)
+        button.display, button.disabled = True, False
+
+    def _offer_undo(self) -> None:
+        self.undo = True
+        if not self.step.undo:
+            self._say(Text(f"\nThere is no undo: {self.step.undo_says}\n", WARN))
+            return
+        self._say(undo_text(self.step, self.node, self.context, self.server))
+        self._offer(f"Undo on {self.node} in {self.context}")
+
+    def _after(self, ended: Ended) -> None:
+        from tui.app import KwinnowApp
+
+        assert isinstance(self.app, KwinnowApp)
+        if self.app.work is not None:
+            self.app.work.rejudge()
+        if ended.mark in (Mark.DONE, Mark.FAILED) and not self.undo:
+            self._offer_undo()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        if event.button.id != "run":
+            self.action_close()
+            return
+        event.button.disabled, event.button.display = True, False
+        self.query_one("#cancel", Button).focus()
+        self.changed = True
+        if self.undo:
+            self._run(lambda: self.runner.undo(self.step, self.node))
+        elif self.plan is not None:
+            plan = self.plan
+            self._run(lambda: self.runner.run(plan))
+
+    def action_close(self) -> None:
+        if self.busy and self.changed:
+            self.notify("It runs on the node; the end is awaited, so that it stands in the journal.")
+            return
+        self.dismiss()
+
+    def action_move(self, where: str) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=1 if where == "down" else -1, animate=False)
+
+
+def _fact(label: str, value: str, style: str = "") -> Text:
+    return Text(f"{label:14}", QUIET).append_text(block(f"{value}\n", style))
+
+
+def plan_text(plan: Plan) -> Text:
+    """What will run, where, and who else feels it."""
+    step = plan.step
+    text = Text("\n").append_text(_fact("Finding", plan.finding.message))
+    text.append_text(_fact("Step", step.title, "bold"))
+    text.append_text(_fact("Node", plan.node, "bold"))
+    text.append_text(_fact("Cluster", f"{plan.context}  {plan.server}", "bold"))
+    text.append_text(_fact("Blast radius", step.blast_radius, WARN))
+    text.append_text(_fact("Undo", step.undo_says))
+    text.append_text(_fact("Parameters", f"$p = {msgspec.json.encode(plan.parameters).decode()}"))
+    return text.append_text(_script(step.text()))
+
+
+def undo_text(step: Step, node: str, context: str, server: str) -> Text:
+    """What the undo would run, and where."""
+    text = Text("\nUndo\n", "bold").append_text(_fact("Does", step.undo_says))
+    text.append_text(_fact("Node", node, "bold")).append_text(
+        _fact("Cluster", f"{context}  {server}", "bold")
+    )
+    return text.append_text(_script(step.undo_text()))
+
+
+def _script(script: str) -> Text:
+    text = Text("\nThe exact script\n", QUIET)
+    for row in script.rstrip().splitlines():
+        text.append("│ ", INFO).append_text(block(f"{row}\n"))
+    return text.append("\n")
+
+
+def result_text(said: Said) -> Text:
+    """How it went, as a sentence."""
+    if isinstance(said, Ended):
+        if said.mark is Mark.DONE:
+            return Text("✔ Done; the check passes now.\n", f"bold {GOOD}")
+        if said.mark is Mark.UNDONE:
+            found = said.outcome is not None and said.outcome.kind is OutcomeKind.FOUND
+            return Text(f"✔ Undone{'; the check finds the fault again' if found else ''}.\n", f"bold {GOOD}")
+        return Text("✖ Failed: ", f"bold {BAD}").append_text(block(f"{said.why}\n"))
+    if isinstance(said, Outcome):
+        if said.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED):
+            return Text(f"✔ Nothing to do: {said.id} {said.kind.value}. ", GOOD).append_text(
+                block(f"{said.why}\n")
+            )
+        return Text("? Could not tell whether there is anything to do: ", UNSURE).append_text(
+            block(f"{said.why} {said.hint}\n")
+        )
+    if isinstance(said, TargetError | NotPossible):
+        return Text("✖ ", f"bold {BAD}").append_text(block(f"{said}\n"))
+    return Text("✖ kwinnow itself broke off here; the journal says how far it came.\n", f"bold {BAD}")

@@ -1,0 +1,125 @@
+"""Why is this node not ready? The chain of links, in order, down to the first cause."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+
+from checks.chain import chain, first_cause
+from checks.check import load
+from checks.engine import Report
+from checks.finding import Finding, Outcome, OutcomeKind
+from tui.commands import WHY, bindings
+from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, block, line
+from tui.markdown import finding_markdown
+from tui.panes.table import Column, Row, Table
+from tui.screens.findings import finding_text
+from tui.screens.page import ListPage
+
+
+class WhyScreen(ListPage):
+    NAME = WHY
+    HELP = """The links that can make this node not ready, from the way in to the kubelet's report, each judged.
+
+✔ passed   ✖ found   ? could not be told   ! the check itself broke. Links that do not apply here are left out.
+◀ marks the first cause: mend that one first. Enter shows the help page of a link, f all findings of the node."""
+    BINDINGS = bindings(WHY)
+    EMPTY = "Nothing has been judged yet."
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("", width=2),
+        Column("Link", most=36),
+        Column("", share=1),
+    )
+
+    def __init__(self, node: str) -> None:
+        super().__init__()
+        self.node = node
+
+    @property
+    def path(self) -> str:
+        return f"why › {self.node}"
+
+    def _links(self) -> tuple[list[Outcome], Finding | None]:
+        report = self.kwinnow.report
+        if report is None:
+            return [], None
+        links = [o for o in chain(report, self.node) if o.kind is not OutcomeKind.SKIPPED]
+        return links, first_cause(report, self.node)
+
+    def rows(self) -> list[Row]:
+        links, cause = self._links()
+        titles = {str(c.id): c.title for c in load().values()}
+        rows = []
+        for outcome in links:
+            sign, style = OUTCOME[outcome.kind]
+            said = " ".join(f.message for f in outcome.findings) or outcome.why.strip().split("\n")[-1]
+            first = cause is not None and cause.id == outcome.id
+            name = line(outcome.id, "bold" if outcome.kind is OutcomeKind.FOUND else "")
+            passed = outcome.kind is OutcomeKind.PASSED
+            shown = line(titles[outcome.id] if passed or not said else said, QUIET if passed else "")
+            if first:
+                shown = Text("◀ first cause  ", f"bold {BAD}").append_text(shown)
+            if self.keeps(f"{outcome.id} {said}"):
+                rows.append(Row(outcome.id, (Text(sign, style), name, shown)))
+        return rows
+
+    def paint(self) -> None:
+        """The cursor starts on the first cause."""
+        fresh = not self.current
+        super().paint()
+        _, cause = self._links()
+        if fresh and cause is not None:
+            self.query_one(Table).put(cause.id)
+
+    def detail(self, key: str) -> Text:
+        links, cause = self._links()
+        report = self.kwinnow.report
+        text = Text()
+        if report is None:
+            return text
+        if cause is not None and cause.id not in {o.id for o in links}:
+            text.append("First cause  ", BAD).append_text(block(f"{cause.id}: {cause.message}\n\n"))
+        elif cause is None and not any(o.kind is OutcomeKind.FOUND for o in links):
+            unsure = any(o.kind is OutcomeKind.UNKNOWN for o in links)
+            verdict = (
+                "Nothing was found, but not every link could be told.\n" if unsure else "Every link holds.\n"
+            )
+            text.append(verdict, UNSURE if unsure else GOOD)
+        outcome = next((o for o in links if o.id == key), None)
+        return text.append_text(_outcome_text(outcome, report, self.kwinnow.steps)) if outcome else text
+
+    def action_page(self) -> None:
+        if self.current:
+            self.kwinnow.open_check_page(self.current)
+
+    def on_table_chosen(self) -> None:
+        self.action_page()
+
+    def action_copy(self) -> None:
+        links, cause = self._links()
+        report = self.kwinnow.report
+        context, server = self.kwinnow.place
+        lines = [f"## Why is {self.node} not ready? (cluster `{context}`, {server})", ""]
+        for outcome in links:
+            said = " ".join(f.message for f in outcome.findings) or outcome.why
+            lines.append(f"- {OUTCOME[outcome.kind][0]} `{outcome.id}` {said}".rstrip())
+        text = "\n".join(lines) + "\n"
+        if cause is not None and report is not None:
+            text += "\nFirst cause:\n\n" + finding_markdown(cause, report, context, server)
+        self.kwinnow.copy_text(text, f"why-{self.node}")
+
+
+def _outcome_text(outcome: Outcome, report: Report, steps: object) -> Text:
+    assert isinstance(steps, dict)
+    text = Text()
+    for finding in outcome.findings:
+        text.append_text(finding_text(finding, report, mends=finding.id in steps)).append("\n")
+    if not outcome.findings:
+        check = next(c for c in load().values() if c.id == outcome.id)
+        sign, style = OUTCOME[outcome.kind]
+        text.append(f"{sign} {outcome.kind.value}  ", style).append(f"{check.title}\n", "bold")
+        text.append_text(block(f"{outcome.why} {outcome.hint}".strip() + "\n"))
+    elif outcome.why:
+        text.append("? partly untold  ", INFO).append_text(block(f"{outcome.why} {outcome.hint}\n"))
+    return text
