@@ -1,6 +1,7 @@
 # The in-box module HostNetworkingService, v1 schema. Real objects: https://github.com/projectcalico/calico/issues/8465
-# (network, policy list), https://github.com/kubernetes-sigs/sig-windows-tools/issues/103 (network of Server 2019),
-# https://github.com/rancher/rke2/issues/3925 (the JSON behind it).
+# (network, policy list), https://github.com/projectcalico/calico/issues/4682 (endpoint, as JSON),
+# https://github.com/flannel-io/flannel/issues/1944 (flannel's network),
+# https://github.com/kubernetes-sigs/sig-windows-tools/issues/103 (network of Server 2019).
 
 function Assert-LabHns([string]$name) {
     Wait-LabHang $name

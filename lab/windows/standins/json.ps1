@@ -1,7 +1,7 @@
 # ConvertTo-Json and ConvertFrom-Json as Windows PowerShell 5.1 has them.
 # Dates as "\/Date(ms)\/", default depth 2, no -AsArray, no -EnumsAsStrings, < > & ' escaped, deeper objects as text:
 # https://learn.microsoft.com/powershell/module/microsoft.powershell.utility/convertto-json?view=powershell-5.1
-# Layout with four spaces per level: https://github.com/PowerShell/PowerShell/issues/2736
+# Layout (a nested block is indented from its opening bracket): https://github.com/projectcalico/calico/issues/4682
 
 function ConvertTo-LabJsonText([string]$text) {
     $plain = [Text.Json.JsonEncodedText]::Encode($text, [Text.Encodings.Web.JavaScriptEncoder]::UnsafeRelaxedJsonEscaping).ToString()
@@ -37,9 +37,10 @@ function ConvertTo-LabJsonValue($value, [int]$depth, [bool]$compress, [int]$inde
     $close = if ($compress) { '' } else { "`r`n" + (' ' * $indent) }
     $colon = if ($compress) { ':' } else { ':  ' }
     $parts = [Collections.Generic.List[string]]::new()
+    $members = [Collections.Generic.List[object[]]]::new()
     if ($base -is [Collections.IDictionary]) {
-        foreach ($entry in $base.GetEnumerator()) { $parts.Add((ConvertTo-LabJsonText ([string]$entry.Key)) + $colon + (ConvertTo-LabJsonValue $entry.Value ($depth - 1) $compress ($indent + 4))) }
-        foreach ($p in $value.PSObject.Properties) { if ($p.MemberType -eq 'NoteProperty') { $parts.Add((ConvertTo-LabJsonText $p.Name) + $colon + (ConvertTo-LabJsonValue $p.Value ($depth - 1) $compress ($indent + 4))) } }
+        foreach ($entry in $base.GetEnumerator()) { $members.Add(@([string]$entry.Key, $entry.Value)) }
+        foreach ($p in $value.PSObject.Properties) { if ($p.MemberType -eq 'NoteProperty') { $members.Add(@($p.Name, $p.Value)) } }
     } elseif ($base -is [Collections.IEnumerable]) {
         foreach ($item in $base) { $parts.Add((ConvertTo-LabJsonValue $item ($depth - 1) $compress ($indent + 4))) }
         if ($parts.Count -eq 0) { return $(if ($compress) { '[]' } else { "[`r`n`r`n" + (' ' * $indent) + ']' }) }
@@ -49,8 +50,12 @@ function ConvertTo-LabJsonValue($value, [int]$depth, [bool]$compress, [int]$inde
             if ($p.MemberType -notin 'Property', 'NoteProperty', 'ScriptProperty', 'AliasProperty') { continue }
             $inner = $null
             try { $inner = $p.Value } catch { $inner = $null }
-            $parts.Add((ConvertTo-LabJsonText $p.Name) + $colon + (ConvertTo-LabJsonValue $inner ($depth - 1) $compress ($indent + 4)))
+            $members.Add(@($p.Name, $inner))
         }
+    }
+    foreach ($member in $members) {
+        $name = (ConvertTo-LabJsonText $member[0]) + $colon
+        $parts.Add($name + (ConvertTo-LabJsonValue $member[1] ($depth - 1) $compress ($indent + 4 + $name.Length)))
     }
     if ($parts.Count -eq 0) { return $(if ($compress) { '{}' } else { "{`r`n`r`n" + (' ' * $indent) + '}' }) }
     '{' + $break + [string]::Join(',' + $break, $parts) + $close + '}'

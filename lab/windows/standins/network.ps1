@@ -1,6 +1,8 @@
 # Adapters, addresses, routes, DNS client, TCP/UDP.
-# Get-NetAdapter: https://github.com/saltstack/salt/issues/56275 ; Get-NetIPAddress, Get-NetRoute, Get-NetIPInterface,
-# Get-NetTCPConnection, Get-NetTCPSetting: https://learn.microsoft.com/powershell/module/nettcpip/ ;
+# Get-NetAdapter: https://github.com/saltstack/salt/issues/56275 ; Get-NetIPAddress:
+# https://github.com/StefanScherer/windows-docker-machine/issues/67 ; Get-NetRoute:
+# https://github.com/kubernetes-sigs/sig-windows-tools/issues/214 ; Get-NetIPInterface: https://github.com/docker/for-win/issues/2760 ;
+# Get-NetTCPConnection, Get-NetTCPSetting, Get-NetUDPSetting: https://learn.microsoft.com/powershell/module/nettcpip/ ;
 # Get-DnsClient*: https://learn.microsoft.com/powershell/module/dnsclient/ ;
 # Get-NetConnectionProfile: https://learn.microsoft.com/powershell/module/netconnection/get-netconnectionprofile
 
