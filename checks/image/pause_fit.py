@@ -10,7 +10,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
-from checks.image.compatibility import Fit, fit, named, runs, selects_older_entries
+from checks.image.compatibility import Fit, fit, named, selects_older_entries
 from checks.image.effects import NO_SANDBOX
 from checks.image.pause_table import CLASSIC_PATH, LOCAL_PATH, MICROSOFT, entries, official
 from checks.image.reference import parse
@@ -18,7 +18,7 @@ from facts.access import ThisNode
 from facts.cluster.workloads import Pods
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
-from facts.node.runtime import Containerd, Images, Sandboxes
+from facts.node.runtime import Containerd, Sandboxes
 from facts.node.windows import Os
 
 replace = msgspec.structs.replace
@@ -221,61 +221,5 @@ def classic_on_new_os(pause: PauseImage, os: Os) -> Iterator[Said]:
             f"{pause.reference} fits {named(os.build)}, but its repository is frozen; it moved to "
             "mcr.microsoft.com/oss/kubernetes/pause.",
             severity=WARN,
-            proof=proof,
-        )
-
-
-@check(
-    "image.pause.kubeletwin",
-    title="No locally built kubeletwin/pause is in use",
-    severity=WARN,
-    explains=[cause_of("image.pause.pulled"), cause_of("image.pause.registry"), *NO_SANDBOX],
-    cases=[
-        Case(
-            "named, and not on disk", CLASSIC_2019, (uses("kubeletwin/pause"),), finds="node", severity=ERROR
-        ),
-    ],
-)
-def kubeletwin(pause: PauseImage, os: Os, images: Images) -> Iterator[Said]:
-    """Older C:\\k scripts build kubeletwin/pause on the node from microsoft/nanoserver:latest. No registry has it,
-    and it breaks when the build changes.
-
-    Rule: the node uses it and it is not on disk, or was built for another build: error. Used and fitting: warn.
-    Remedy: give the kubelet a published image,
-    `--pod-infra-container-image=mcr.microsoft.com/oss/kubernetes/pause:3.6`, and restart it.
-    Confused with: a published pause image that is missing.
-    Source: microsoft/SDN Kubernetes/windows/helper.psm1.
-    """
-    if not parse(pause.reference).path.endswith(LOCAL_PATH):
-        return
-    found = next(
-        (i for i in images.images if any(parse(r).path.endswith(LOCAL_PATH) for r in i.references)), None
-    )
-    if found is None:
-        yield Problem(
-            f"The kubelet uses {pause.reference}, which no registry has and which is not on this node's disk.",
-            severity=ERROR,
-            proof={
-                PauseImage: f"{pause.reference} ({pause.origin})",
-                Images: f"{len(images.images)} images, none of that name",
-            },
-        )
-        return
-    parts = found.os_version.split(".")
-    built = int(parts[2]) if len(parts) > 2 and parts[2].isdigit() else 0
-    proof: dict[type[Fact], str] = {
-        PauseImage: pause.reference,
-        Images: f"{found.references[0]}: {found.os_version or 'build not told'}",
-        Os: os.version,
-    }
-    if built and not runs(os.build, built):
-        yield Problem(
-            f"{pause.reference} was built for {named(built)}, and this node is {named(os.build)}.",
-            severity=ERROR,
-            proof=proof,
-        )
-    else:
-        yield Problem(
-            f"The kubelet uses {pause.reference}, an image built on this node that nobody publishes or updates.",
             proof=proof,
         )

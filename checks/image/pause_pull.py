@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails, fields
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said
 from checks.image.compatibility import named, runs
 from checks.image.effects import NO_SANDBOX
+from checks.image.pause_fit import uses
 from checks.image.pause_table import FROZEN_HOST, LOCAL_PATH, RECOMMENDED, entries, official
 from checks.image.reference import parse, same
 from checks.image.sandbox_events import image_failures, names, platform_refused
@@ -40,11 +41,6 @@ _UNREACHABLE = (
 def on_disk(images: Images, reference: str) -> Image | None:
     """The image of that reference, short and long forms of Docker Hub taken as one."""
     return next((i for i in images.images if any(same(r, reference) for r in i.references)), None)
-
-
-def uses(reference: str) -> Change:
-    """For cases: the node uses this pause image."""
-    return fields(PauseImage, reference=reference)
 
 
 def _gone(draft: Draft) -> None:
