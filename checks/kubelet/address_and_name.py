@@ -16,9 +16,9 @@ from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.cluster.objects import Address, NodeObject
 from facts.examples import CLASSIC_2019, FLANNEL_2022
-from facts.fact import Failed
+from facts.fact import Failed, NotApplicable
 from facts.node.hns import Hns
-from facts.node.kubernetes import Kubelet
+from facts.node.kubernetes import Kubelet, KubeProxy
 from facts.node.network import Adapters, Routes
 from facts.node.windows import Os
 
@@ -106,14 +106,27 @@ def _override(value: str) -> Change:
     return kubelet_flags(hostname_override=value)
 
 
+def _proxy_name(value: str) -> Change:
+    def edit(found: KubeProxy) -> KubeProxy:
+        return replace(
+            found, found_in=found.found_in or "process", flags={**found.flags, "hostname-override": value}
+        )
+
+    return change(KubeProxy, edit)
+
+
 @check(
     "kubelet.hostname-override",
-    title="The kubelet calls itself by its Node's name",
+    title="The programs on the node go by its Node's name",
     severity=ERROR,
-    explains=[cause_of("node.notready", when=kubelet_silent)],
+    explains=[
+        cause_of("node.notready", when=kubelet_silent),
+        cause_of("proxy.hostname-mismatch"),
+    ],
     cases=[
         Case("another name", FLANNEL_2022, (_override("win-one"), silent()), finds="node"),
         Case("its host name instead of its address", CLASSIC_2019, (_override("WIN-K8S-1"),), finds="node"),
+        Case("kube-proxy by the host name", CLASSIC_2019, (_proxy_name("win-k8s-1"),), finds="node"),
         Case("letter case is lowered", FLANNEL_2022, (_override("WIN-1"),), quiet=True),
         Case("worked out by a script", FLANNEL_2022, (_override("$(hostname)"),), quiet=True),
         Case(
@@ -124,33 +137,48 @@ def _override(value: str) -> Change:
         ),
     ],
 )
-def hostname_override(node: ThisNode, kubelet: Kubelet, os: Os | Failed) -> Iterator[Said]:
-    """A kubelet under another name reports for a Node that is not there, or for another machine's.
+def hostname_override(
+    node: ThisNode, kubelet: Kubelet, proxy: KubeProxy | Failed | NotApplicable, os: Os | Failed
+) -> Iterator[Said]:
+    """Programs that use different names do not recognise each other's objects.
 
-    Rule: `--hostname-override` (in lower case, as the kubelet takes it) is not the Node's name; or there is none, the
-    node's host name in lower case differs from the Node's name, and the Node is not Ready.
+    A kubelet under another name reports for a Node that is not there, or for another machine's; a kube-proxy under
+    another name takes the node's own endpoints for remote ones.
+
+    Rule: `--hostname-override` of kubelet or kube-proxy (in lower case, as they take it) is not the Node's name; or
+    the kubelet has none, the host name in lower case differs from the Node's name, and the kubelet is silent.
     Remedy: One name everywhere: `--hostname-override` of kubelet and kube-proxy, NODE_NAME of flanneld; then restart
     the three.
-    Confused with: a host name cut at 15 letters (os.hostname.case-length); kube-proxy's and flanneld's own names
-    (proxy.hostname-mismatch, cni.flannel.nodename).
+    Confused with: a host name cut at 15 letters (os.hostname.case-length); flanneld's name (cni.flannel.nodename).
     Source: the book chapter's scripts, which use the address as name; microsoft/SDN, start.ps1.
     """
-    given = str(kubelet.flags.get("hostname-override", "")).strip("\"'")
-    if given:
-        if not re.search(r"[$%(]", given) and given.lower() != node.name.lower():
+    given = _given(kubelet.flags)
+    others = _given(proxy.flags) if isinstance(proxy, KubeProxy) else ""
+    for what, name, origin in (("kubelet", given, Kubelet), ("kube-proxy", others, KubeProxy)):
+        if name and name.lower() != node.name.lower():
             yield Problem(
-                f"The kubelet on {node.name} calls itself {given}, and not {node.name}.",
-                proof={
-                    Kubelet: f"--hostname-override={given} ({kubelet.found_in})",
-                    ThisNode: f"Node {node.name}",
-                },
+                f"The {what} on {node.name} calls itself {name}, and not {node.name}.",
+                proof={origin: f"--hostname-override={name}", ThisNode: f"Node {node.name}"},
             )
-        return
+            return
     ready = node.object.condition("Ready")
     names = (node.name.lower(), node.object.metadata.labels.get("kubernetes.io/hostname", "").lower())
     silent_now = ready is None or ready.status == "Unknown"
-    if silent_now and isinstance(os, Os) and os.hostname and os.hostname.lower() not in names:
+    override = kubelet.flags.get("hostname-override", "")
+    if (
+        silent_now
+        and not override
+        and isinstance(os, Os)
+        and os.hostname
+        and os.hostname.lower() not in names
+    ):
         yield Problem(
             f"The kubelet on {node.name} has no --hostname-override and calls itself {os.hostname.lower()}.",
             proof={Os: f"host name {os.hostname}", ThisNode: f"Node {node.name}"},
         )
+
+
+def _given(flags: dict[str, str]) -> str:
+    """The name in --hostname-override; empty where there is none, or a shell works it out."""
+    name = flags.get("hostname-override", "").strip("\"'")
+    return "" if re.search(r"[$%(]", name) else name

@@ -11,7 +11,7 @@ from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import no_service, service
-from checks.finding import ERROR, INFO, CannotTell, Problem, Said, Severity, Skip
+from checks.finding import ERROR, INFO, Problem, Said, Severity, Skip
 from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
@@ -144,12 +144,6 @@ def nssm_paused(node: ThisNode, services: Services, logs: NodeLogs | Failed) -> 
 
 
 _SYSTEM = ("localsystem", r".\localsystem", r"nt authority\system", "system")
-_WEAK = (
-    r"nt authority\localservice",
-    r"nt authority\local service",
-    r"nt authority\networkservice",
-    r"nt authority\network service",
-)
 
 
 @check(
@@ -165,22 +159,25 @@ _WEAK = (
             finds="node",
         ),
         Case(
+            "an ordinary account", FLANNEL_2019, (service("kubelet", account=r".\svc-kubelet"),), finds="node"
+        ),
+        Case(
             "the built-in administrator",
             CLASSIC_2019,
             (service("kubelet", account=r".\Administrator"),),
             quiet=True,
         ),
-        Case("somebody", FLANNEL_2022, (service("kubelet", account=r"CORP\svc-kube"),), unknown=True),
     ],
 )
 def runs_as(node: ThisNode, services: Services) -> Iterator[Said]:
     """Calls to HNS and HCS, to the registry and to drivers are refused (access is denied).
 
-    Rule: the account of the service kubelet is LocalService or NetworkService. LocalSystem and Administrator are
-    right; of other accounts it cannot be told from here whether they are administrators.
+    Rule: the account of the service kubelet is neither LocalSystem nor the built-in Administrator. Membership of
+    other accounts in Administrators is not asked.
     Remedy: `sc.exe config kubelet obj= LocalSystem`, then `Restart-Service kubelet`. Run scripts that start it by hand
     in an elevated shell.
-    Confused with: this console's own session, which remote UAC may have cut down.
+    Confused with: this console's own session, which remote UAC may have cut down; and an account that is a member of
+    Administrators, which is enough.
     Source: kubernetes/kubernetes, cmd/kubeadm (`user is not running as administrator`).
     """
     found = services.named("kubelet")
@@ -188,14 +185,11 @@ def runs_as(node: ThisNode, services: Services) -> Iterator[Said]:
         yield Skip("There is no service kubelet whose account could be judged.")
         return
     account = found.account.lower()
-    if account in _WEAK:
+    if account not in _SYSTEM and not account.endswith("\\administrator"):
         yield Problem(
-            f"The kubelet on {node.name} runs as {found.account}, which may not use HNS and HCS.",
+            f"The kubelet on {node.name} runs as {found.account} and not as LocalSystem: HNS and HCS refuse it "
+            "unless that account is an administrator.",
             proof={Services: f"kubelet: account {found.account}"},
-        )
-    elif account not in _SYSTEM and not account.endswith("\\administrator"):
-        yield CannotTell(
-            f"Whether {found.account}, as which the kubelet of {node.name} runs, is an administrator is not asked."
         )
 
 
