@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from msgspec.structs import replace
 
 from checks.cases import Change, Draft, change
+from checks.causes import cause_of
 from checks.check import Case, check
-from checks.cni.links import no_pods
+from checks.cni.links import no_lease, no_network, no_pods
 from checks.finding import ERROR, Object, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.cluster.flannel import FlannelConfig
@@ -60,7 +61,7 @@ def _not_initialized(draft: Draft) -> None:
     "cni.none",
     title="The runtime finds a CNI configuration",
     severity=ERROR,
-    explains=no_pods(),
+    explains=no_lease(),
     cases=[
         Case("nobody wrote one", FLANNEL_2022, (change(CniFiles, without_confs), _not_initialized), "node"),
         Case(
@@ -118,7 +119,12 @@ def none(node: ThisNode, cni: EffectiveCni, cri: Cri | Failed | NotApplicable) -
     "cni.json-invalid",
     title="CNI and flannel configuration are readable JSON",
     severity=ERROR,
-    explains=no_pods(),
+    explains=[
+        *no_network(),
+        cause_of("cni.flannel.lease-annotations"),
+        cause_of("cni.flannel.subnet-env"),
+        cause_of("hns.network.absent"),
+    ],
     cases=[
         Case(
             "PowerShell wrote UTF-16",

@@ -23,18 +23,42 @@ def names_effect(cause: Finding, effect: Finding) -> bool:
     return names_cause(effect, cause)
 
 
+def _for_want_of_network(cause: Finding, effect: Finding) -> bool:
+    """The node is NotReady because of its network, not because of its kubelet or runtime."""
+    return any(word in effect.message.lower() for word in ("network", "cni"))
+
+
 def no_pods(same: Relation = SAME_NODE) -> list[Link]:
-    """No pod can be attached: the node stays NotReady or its sandboxes fail."""
-    return []
+    """No pod can be attached: sandboxes fail, or the node stays NotReady for want of a network."""
+    return [
+        cause_of("image.pause.event-pattern", same),
+        cause_of("node.notready", same, when=_for_want_of_network),
+    ]
+
+
+def no_load_balancers(same: Relation = SAME_NODE) -> list[Link]:
+    """kube-proxy has no network to program, or what it programmed is gone."""
+    return [
+        cause_of("proxy.lb-missing", same),
+        cause_of("dns.lb-rule", same),
+        cause_of("service.nodeport.lb-present", same),
+    ]
 
 
 def no_network(same: Relation = SAME_NODE) -> list[Link]:
-    """The node has no usable pod network."""
-    return [*no_pods(same)]
+    """The node has no usable pod network: neither pods nor kube-proxy work."""
+    return [
+        cause_of("proxy.network-name", same),
+        cause_of("proxy.not-running", same),
+        cause_of("proxy.source-vip", same),
+        cause_of("proxy.source-vip-invalid", same),
+        *no_load_balancers(same),
+        *no_pods(same),
+    ]
 
 
-def no_flanneld(same: Relation = SAME_NODE) -> list[Link]:
-    """flanneld on a Windows node ends at its start: no lease, no network, no subnet.env."""
+def no_lease(same: Relation = SAME_NODE) -> list[Link]:
+    """Nothing did flanneld's work on a Windows node: no lease, no network, no subnet.env."""
     return [
         cause_of("cni.flannel.lease-annotations", same),
         cause_of("cni.flannel.remote-subnets", same),
@@ -45,6 +69,15 @@ def no_flanneld(same: Relation = SAME_NODE) -> list[Link]:
     ]
 
 
+def no_flanneld(same: Relation = SAME_NODE) -> list[Link]:
+    """flanneld on a Windows node ends at its start, or never comes to it."""
+    return [cause_of("cni.none", same), *no_lease(same)]
+
+
 def no_packets(same: Relation = SAME_NODE) -> list[Link]:
-    """Pods run, and nothing passes between nodes: names do not resolve, Services time out."""
-    return []
+    """Pods run, and nothing passes between nodes: what is concluded from pods' timeouts alone has its cause here."""
+    return [
+        cause_of("cni.flannel.underlay-4789", same),
+        cause_of("cni.flannel.mac-spoofing", same),
+        cause_of("cni.flannel.svc-to-node-backend", same),
+    ]

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from checks.cases import change
-from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.configuration import delegated, of_conf
 from checks.cni.flannel_netconf import in_force
 from checks.cni.flannel_numbers import is_vxlan, windows_vni
-from checks.cni.links import no_pods
+from checks.cni.links import no_network
 from checks.finding import ERROR, Problem, Said, Skip
 from checks.proxy.settings import network_name, proxy_pod
 from facts.access import ThisNode
@@ -45,7 +44,7 @@ def flannel_name(files: FlannelFiles | Failed) -> str:
     "cni.name-mismatch",
     title="CNI configuration, HNS network and kube-proxy name one network",
     severity=ERROR,
-    explains=[cause_of("proxy.network-name"), *no_pods()],
+    explains=no_network(),
     cases=[
         Case(
             "the configuration names another network",
@@ -141,7 +140,7 @@ def name_mismatch(
     "cni.network-type",
     title="The pod network is of the type that the plug-in needs",
     severity=ERROR,
-    explains=no_pods(),
+    explains=no_network(),
     cases=[
         Case(
             "a bridge is left over from host-gw",

@@ -96,7 +96,7 @@ def binary_missing(node: ThisNode, cni: EffectiveCni) -> Iterator[Said]:
     "cni.binary-blocked",
     title="Windows lets the CNI programs run",
     severity=WARN,
-    explains=[],
+    explains=no_pods(),
     cases=[
         Case("downloaded with a browser", FLANNEL_2022, (change(CniFiles, _blocked),), "node"),
         Case("classic", CLASSIC_2019, (change(CniFiles, _blocked),), "node"),

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, change, fails, without
 from checks.causes import cause_of
 from checks.check import Case, check
-from checks.cni.links import no_flanneld, no_packets, no_pods
+from checks.cni.links import no_flanneld, no_load_balancers, no_packets, no_pods
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2022
@@ -117,7 +117,7 @@ def _restarted(draft: Draft) -> None:
     "hns.crash",
     title="HNS has not been restarted behind kube-proxy's back",
     severity=ERROR,
-    explains=no_packets(),
+    explains=[*no_load_balancers(), *no_pods(), *no_packets()],
     cases=[
         Case("HNS is younger than kube-proxy", CLASSIC_2019, (_restarted,), "node"),
         Case(
@@ -198,7 +198,7 @@ def _death(log: EventLog) -> tuple[Event, ...]:
     "hns.deadlock",
     title="HNS answers",
     severity=ERROR,
-    explains=no_packets(),
+    explains=[cause_of("hns.crash"), *no_flanneld(), *no_packets()],
     cases=[
         Case("it does not come back", FLANNEL_2022, (fails(Hns),), "node"),
         Case(
@@ -265,7 +265,7 @@ def _driver(state: str) -> Change:
     "hns.vfpext",
     title="The virtual filtering platform (VFP) is loaded",
     severity=ERROR,
-    explains=[*no_flanneld(), *no_packets(), *no_pods()],
+    explains=[*no_flanneld(), *no_packets()],
     cases=[
         Case("stopped", FLANNEL_2022, (_driver("Stopped"),), "node"),
         Case(

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from checks.cases import Change, change
 from checks.check import Case, check
-from checks.cni.links import no_packets, no_pods
+from checks.cni.links import no_network, no_packets
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Severity, Skip
 from facts.access import ThisNode
 from facts.cluster.control_plane import ApiServer
@@ -108,7 +108,7 @@ def _minor(version: str) -> int:
     "os.ubr.overlay",
     title="Server 2019 has the update that overlay networks need",
     severity=ERROR,
-    explains=[*no_pods(), *no_packets()],
+    explains=[*no_network(), *no_packets()],
     cases=[
         Case("without any of the updates", FLANNEL_2019, (release(SERVER_2019, 316),), "node", ERROR),
         Case("with the first one only", CLASSIC_2019, (release(SERVER_2019, 350),), "node", WARN),
