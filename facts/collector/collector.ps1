@@ -148,12 +148,16 @@ Set-StrictMode -Off
 Remove-TypeData -TypeName System.Array -ErrorAction SilentlyContinue
 . ([ScriptBlock]::Create($kwScript))
 '@
+# A runspace costs more than most questions: it is used again, unless its question hangs in it.
+$kwFree = New-Object Collections.Stack
 function Start-Question($question) {
-    $space = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($kwState)
-    $space.Open()
+    if ($kwFree.Count -gt 0) { $space = $kwFree.Pop() } else {
+        $space = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($kwState)
+        $space.Open()
+    }
     $shell = [PowerShell]::Create()
     $shell.Runspace = $space
-    [void]$shell.AddScript($kwFrame).AddArgument($question.script).AddArgument($question.parameters)
+    [void]$shell.AddScript($kwFrame, $true).AddArgument($question.script).AddArgument($question.parameters)
     @{ question = $question; shell = $shell; clock = [Diagnostics.Stopwatch]::StartNew(); handle = $shell.BeginInvoke() }
 }
 function Complete-Question($running) {
@@ -164,6 +168,7 @@ function Complete-Question($running) {
         if ($value.Count -gt 0) { $answer.value = $value[$value.Count - 1] }
         Write-Answer $running.question.id $answer
     } catch { Write-Failure $running.question.id $ms $_ }
+    $kwFree.Push($running.shell.Runspace)
 }
 $kwWaiting = New-Object Collections.Queue
 foreach ($q in @($kwPayload.questions)) { if ($q) { $kwWaiting.Enqueue($q) } }
