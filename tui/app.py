@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
-from textual.widgets import Footer
 
-from tui.look import THEMES, context_colour
+from tui.look import ON_DARK, ON_LIGHT, THEMES, context_colour
 from tui.palette import CommandTable, Places
+from tui.panes.keys import Keys
 from tui.panes.status import Status
 from tui.screens.fleet import FleetScreen
 from tui.screens.page import Page
@@ -45,12 +45,12 @@ class KwinnowApp(App[None]):
         self.opening = opening
         self.work: Investigation | None = None
         self.trouble: Trouble | None = None
-        self.quiet_since = ""
         self._seen: Seen | None = None
         self._steps: dict[CheckId, Step] | None = None
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
+        self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
 
     # ---- what screens read ---------------------------------------------------------------------------------
 
@@ -103,6 +103,16 @@ class KwinnowApp(App[None]):
         """An answer, or None while no session is open."""
         return self.knows.get(fact, node) if self.knows else None
 
+    @property
+    def as_of(self) -> str:
+        """When what is shown was asked; of a recording, when it was made."""
+        from facts.access import Now
+
+        now = self.get(Now)
+        if not isinstance(now, Now):
+            return ""
+        return f"{now.utc.astimezone():{'%Y-%m-%d %H:%M' if self.recorded else '%H:%M:%S'}}"
+
     # ---- life ----------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
@@ -141,7 +151,7 @@ class KwinnowApp(App[None]):
 
     def paint(self, page: Page) -> None:
         """Have a screen show what is known now."""
-        if page.is_mounted and page.query(Footer):
+        if page.is_mounted and page.query(Keys):
             page.tell(self._status(page), self._banner())
             page.paint()
 
@@ -150,7 +160,6 @@ class KwinnowApp(App[None]):
         held = self.held
         configured = held.config.context(context).colour if held and held.config else ""
         running = self.work is not None and self.work.running
-        as_of = self.work.asked_at if self.work else None
         return Status(
             context=context,
             server=server,
@@ -158,7 +167,7 @@ class KwinnowApp(App[None]):
             read_only=self.read_only,
             recording=self.options.open.name if self.options.open else "",
             asking=self.seen.total if running and self.work and self.work.held else None,
-            as_of=f"{as_of.astimezone():%H:%M:%S}" if as_of else "",
+            as_of=self.as_of,
             where=page.path,
         )
 
@@ -169,9 +178,7 @@ class KwinnowApp(App[None]):
         if self.trouble is None or (self.trouble.lasting and isinstance(self.page, FleetScreen)):
             return Text()
         kept = (
-            ""
-            if self.trouble.lasting
-            else f"What is shown is from {self.quiet_since or 'before'}. r tries again."
+            "" if self.trouble.lasting else f"What is shown is from {self.as_of or 'before'}. r tries again."
         )
         return block(" ".join(part for part in ("✖", self.trouble.what, self.trouble.hint, kept) if part))
 

@@ -10,7 +10,6 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checks.check import load
@@ -82,7 +81,6 @@ class Investigation:
     held: Opened | None = None
     knows: Knows | None = None
     report: Report | None = None
-    asked_at: datetime | None = None  # when the answers that are shown were asked
     news: queue.SimpleQueue[News] = field(default_factory=queue.SimpleQueue)
     running: bool = False
     _closed: bool = False
@@ -179,7 +177,6 @@ class Investigation:
         self._judge(final=True)
 
     def _end(self, session: Session) -> None:
-        self.asked_at = datetime.now(UTC)
         answer = session.answer(Nodes)
         if isinstance(answer.value, Failed):
             self._say_lost(answer)

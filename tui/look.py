@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
@@ -45,6 +46,42 @@ LIGHT = Theme(
 )
 THEMES = (DARK, LIGHT)
 
+
+def _colours(ground: str, ink: str, *normal: str) -> TerminalTheme:
+    def triplet(colour: str) -> tuple[int, int, int]:
+        return Color.parse(colour).rgb
+
+    return TerminalTheme(
+        triplet(ground), triplet(ink), [triplet(c) for c in normal], [triplet(c) for c in normal]
+    )
+
+
+# What the names of the eight terminal colours mean on dark and on light grounds: black, red, green, yellow, …
+ON_DARK = _colours(
+    "#15181d",
+    "#d6d9de",
+    "#3b4350",
+    "#e57373",
+    "#84bd8b",
+    "#dcb657",
+    "#7aa2c8",
+    "#c792d9",
+    "#6fbcc4",
+    "#d6d9de",
+)
+ON_LIGHT = _colours(
+    "#fbfaf7",
+    "#22262b",
+    "#22262b",
+    "#b3261e",
+    "#2e6b37",
+    "#86610a",
+    "#2f5f8a",
+    "#7b3a8c",
+    "#1d6d76",
+    "#6b6f76",
+)
+
 # Names of rich styles that read on dark and on light grounds.
 BAD, WARN, GOOD, UNSURE, QUIET, INFO = "red", "yellow", "green", "magenta", "dim", "cyan"
 
@@ -62,14 +99,19 @@ OUTCOME: dict[OutcomeKind, tuple[str, str]] = {
 }
 
 
+def word(text: str, style: str = "") -> Text:
+    """Text of our own. The style is that of these words alone: what is appended does not inherit it."""
+    return Text().append(text, style)
+
+
 def line(text: str, style: str = "") -> Text:
     """One row's worth of somebody else's text: cleaned, never parsed as markup."""
-    return Text(clean_line(text), style, no_wrap=True, overflow="ellipsis")
+    return Text(no_wrap=True, overflow="ellipsis").append(clean_line(text), style)
 
 
 def block(text: str, style: str = "") -> Text:
     """Several lines of somebody else's text: cleaned, never parsed as markup."""
-    return Text(clean(text), style)
+    return Text().append(clean(text), style)
 
 
 def context_colour(context: str, configured: str = "") -> Color:

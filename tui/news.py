@@ -18,8 +18,6 @@ def take(app: KwinnowApp, news: Sequence[News]) -> None:
         if isinstance(item, Progress):
             app.seen.take(item)
         elif isinstance(item, Trouble):
-            as_of = app.work.asked_at if app.work else None
-            app.quiet_since = f"{as_of.astimezone():%H:%M:%S}" if as_of else ""
             app.trouble = item
         elif isinstance(item, PasswordWanted):
             from tui.screens.overlays import PasswordScreen

@@ -49,14 +49,12 @@ def render(status: Status) -> Text:
     if status.read_only:
         text.append(" ⊘ read-only ", "bold yellow")
     if status.recording:
-        text.append(f" ▣ recording {status.recording} ", "bold magenta")
+        text.append(" ▣ recording ", "bold magenta")
+    if status.where:
+        text.append(f" {status.where}  ")
     if status.asking is not None:
         done, total = status.asking
-        text.append(f" ◌ asking {done}/{total} ", "cyan")
+        text.append(f"◌ asking {done}/{total}  ", "cyan")
     elif status.as_of:
-        text.append(f" as of {status.as_of} ", "dim")
-    if status.where:
-        text.append(f" {status.where}")
-    if status.server:
-        text.append(f"  {status.server}", "dim")
-    return text
+        text.append(f"as of {status.as_of}  ", "dim")
+    return text.append(f"{status.recording}  {status.server}".strip(), "dim")

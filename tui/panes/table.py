@@ -17,6 +17,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.look import word
+
 GAP = 2
 
 
@@ -164,7 +166,8 @@ class Table(ScrollView, can_focus=True):
             if room < column.least:
                 widths.append(0)
             else:
-                widths.append(column.width or min(column.most, max(needed, cell_len(column.title))))
+                fits = max(needed, cell_len(column.title))
+                widths.append(column.width or min(column.most, fits, max(8, room * 35 // 100)))
         shares = [c.share if w else 0 for c, w in zip(self.columns, widths, strict=True)]
         if sum(shares):
             fixed = sum(w + GAP for w, s in zip(widths, shares, strict=True) if w and not s)
@@ -184,7 +187,7 @@ class Table(ScrollView, can_focus=True):
         base = self.rich_style
         if index >= len(self.rows):
             if not self.rows and y == 2 and self.empty:
-                return self._line_of(Text(f"  {self.empty}", "dim"), base, width)
+                return self._line_of(word(f"  {self.empty}", "dim"), base, width)
             return Strip.blank(width, base)
         row = self.rows[index]
         if row.heading:
@@ -205,7 +208,7 @@ class Table(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _segments(self, text: Text, width: int, base: Style) -> list[Segment]:
-        shown = text.copy()
+        shown = Text().append_text(text)  # a base style would be lost where there are no spans
         shown.truncate(max(0, width), overflow="ellipsis", pad=True)
         shown.end = ""
         return [

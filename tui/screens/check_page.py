@@ -6,7 +6,7 @@ from rich.text import Text
 
 from checks.check import HELP_HEADINGS, graph, load
 from facts.fact import QUESTIONS
-from tui.look import INFO, QUIET, SEVERITY
+from tui.look import INFO, QUIET, SEVERITY, word
 from tui.screens.overlays import ReaderScreen
 
 
@@ -32,7 +32,7 @@ def check_page(wanted: str) -> ReaderScreen:
     if check is None:
         return ReaderScreen(wanted, Text(f"There is no check {wanted}."))
     sign, style = SEVERITY[check.severity]
-    text = Text(f"{sign} {check.severity.word}  ", style).append(f"{check.title}\n\n", "bold")
+    text = word(f"{sign} {check.severity.word}  ", style).append(f"{check.title}\n\n", "bold")
     for paragraph in paragraphs(check.help):
         head, colon, rest = paragraph.partition(":")
         if colon and head in HELP_HEADINGS:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from targets.errors import TargetError
-from tui.look import QUIET, context_colour, line
+from tui.look import QUIET, context_colour, line, word
 from tui.panes.table import Column, Row
 from tui.screens.fleet import nothing
 from tui.screens.overlays import ChooseScreen, ReaderScreen
@@ -39,7 +37,7 @@ def choose_context(app: KwinnowApp) -> None:
     rows = []
     for context in found.contexts():
         colour = context_colour(context.name, looks.context(context.name).colour)
-        mark = Text("██" if context.name != here else "▶█", colour.hex)
+        mark = word("██" if context.name != here else "▶█", colour.hex)
         name = line(context.name, "bold" if context.name == here else "")
         if looks.context(context.name).read_only:
             name.append(" ⊘ read-only", "yellow")

@@ -9,7 +9,7 @@ from rich.text import Text
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
 from tui.commands import FINDINGS, bindings
-from tui.look import GOOD, INFO, QUIET, SEVERITY, UNSURE, block, line
+from tui.look import GOOD, INFO, QUIET, SEVERITY, UNSURE, block, line, word
 from tui.markdown import finding_markdown
 from tui.panes.table import Column, Row
 from tui.screens.page import ListPage
@@ -76,7 +76,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
         if not rows and not self.needle:
             rows.append(
                 Row(
-                    "none", (Text("✔", GOOD), Text("Nothing found"), Text(), Text(), self._none(bool(doubts)))
+                    "none", (word("✔", GOOD), Text("Nothing found"), Text(), Text(), self._none(bool(doubts)))
                 )
             )
         if doubts:
@@ -91,7 +91,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
     def _cells(self, finding: Finding, lead: str) -> tuple[Text, ...]:
         sign, style = SEVERITY[finding.severity]
         mends = " ⚒" if finding.id in self.kwinnow.steps and not self.kwinnow.recorded else ""
-        first = Text(f"{sign}", style).append(f"{lead:>3}", QUIET)
+        first = word(f"{sign}", style).append(f"{lead:>3}", QUIET)
         name = line(finding.id, "bold" if not lead.strip().startswith("↳") else "").append(mends, INFO)
         return first, name, line(str(finding.object)), line(finding.node), line(finding.message)
 
@@ -106,7 +106,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
         report = self.kwinnow.report
         finding = self._finding(key)
         if report is None:
-            return Text(
+            return word(
                 "Nothing has been judged yet; findings show here as soon as a node has answered.", QUIET
             )
         if finding is None:
@@ -161,7 +161,7 @@ def fold(effects: int, opened: bool) -> str:
 def finding_text(finding: Finding, report: Report, *, mends: bool) -> Text:
     """Everything about a finding: sentence, remedy, links, proof."""
     sign, style = SEVERITY[finding.severity]
-    text = Text(f"{sign} {finding.severity.word} ", style).append_text(line(finding.id, "bold"))
+    text = word(f"{sign} {finding.severity.word} ", style).append_text(line(finding.id, "bold"))
     where = f" on {finding.node}" if finding.node and finding.object.kind != "Node" else ""
     text.append_text(line(f"  {finding.object}{where}", QUIET)).append("\n")
     text.append_text(block(f"{finding.message}\n"))
@@ -189,7 +189,7 @@ def unsure(report: Report, node: str) -> list[Row]:
         first = outcomes[0]
         more = f" +{len(outcomes) - 1}" if len(outcomes) > 1 else ""
         key = f"?{first.id}@{where}"
-        rows.append(Row(key, (Text("?", UNSURE), line(first.id + more), Text(), line(where), line(why))))
+        rows.append(Row(key, (word("?", UNSURE), line(first.id + more), Text(), line(where), line(why))))
     return rows
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Static
 
 from checks.finding import Finding, Outcome, OutcomeKind
 from playbooks.audit import Audit
@@ -24,7 +24,8 @@ from playbooks.journal import Journal, Mark
 from playbooks.step import NotPossible, Step
 from targets.errors import TargetError
 from tui.commands import FIX, bindings
-from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, WARN, block
+from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, WARN, block, word
+from tui.panes.keys import Keys
 from tui.places import state_folder
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class FixScreen(ModalScreen[None]):
             with Horizontal(id="buttons"):
                 yield Button("Close", id="cancel", compact=True)
                 yield Button("", id="run", variant="warning", compact=True, disabled=True)
-        yield Footer(show_command_palette=False)
+        yield Keys(self.NAME)
 
     def on_mount(self) -> None:
         self.query_one("#run", Button).display = False
@@ -114,7 +115,7 @@ class FixScreen(ModalScreen[None]):
         if self.undo:
             self._offer_undo()
         else:
-            self._say(Text(f"Checking {self.step.check} on {self.node} anew …\n", INFO))
+            self._say(word(f"Checking {self.step.check} on {self.node} anew …\n", INFO))
             self._run(lambda: self.runner.plan(self.step, self.node))
 
     # ---- the thread ----------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ class FixScreen(ModalScreen[None]):
             except queue.Empty:
                 return
             if isinstance(said, str):
-                self._say(Text(f"… {said}\n", INFO))
+                self._say(word(f"… {said}\n", INFO))
                 continue
             self.busy = False
             if isinstance(said, Plan):
@@ -167,7 +168,7 @@ class FixScreen(ModalScreen[None]):
     def _offer_undo(self) -> None:
         self.undo = True
         if not self.step.undo:
-            self._say(Text(f"\nThere is no undo: {self.step.undo_says}\n", WARN))
+            self._say(word(f"\nThere is no undo: {self.step.undo_says}\n", WARN))
             return
         self._say(undo_text(self.step, self.node, self.context, self.server))
         self._offer(f"Undo on {self.node} in {self.context}")
@@ -205,7 +206,7 @@ class FixScreen(ModalScreen[None]):
 
 
 def _fact(label: str, value: str, style: str = "") -> Text:
-    return Text(f"{label:14}", QUIET).append_text(block(f"{value}\n", style))
+    return word(f"{label:14}", QUIET).append_text(block(f"{value}\n", style))
 
 
 def plan_text(plan: Plan) -> Text:
@@ -223,7 +224,7 @@ def plan_text(plan: Plan) -> Text:
 
 def undo_text(step: Step, node: str, context: str, server: str) -> Text:
     """What the undo would run, and where."""
-    text = Text("\nUndo\n", "bold").append_text(_fact("Does", step.undo_says))
+    text = word("\nUndo\n", "bold").append_text(_fact("Does", step.undo_says))
     text.append_text(_fact("Node", node, "bold")).append_text(
         _fact("Cluster", f"{context}  {server}", "bold")
     )
@@ -231,7 +232,7 @@ def undo_text(step: Step, node: str, context: str, server: str) -> Text:
 
 
 def _script(script: str) -> Text:
-    text = Text("\nThe exact script\n", QUIET)
+    text = word("\nThe exact script\n", QUIET)
     for row in script.rstrip().splitlines():
         text.append("│ ", INFO).append_text(block(f"{row}\n"))
     return text.append("\n")
@@ -241,19 +242,19 @@ def result_text(said: Said) -> Text:
     """How it went, as a sentence."""
     if isinstance(said, Ended):
         if said.mark is Mark.DONE:
-            return Text("✔ Done; the check passes now.\n", f"bold {GOOD}")
+            return word("✔ Done; the check passes now.\n", f"bold {GOOD}")
         if said.mark is Mark.UNDONE:
             found = said.outcome is not None and said.outcome.kind is OutcomeKind.FOUND
-            return Text(f"✔ Undone{'; the check finds the fault again' if found else ''}.\n", f"bold {GOOD}")
-        return Text("✖ Failed: ", f"bold {BAD}").append_text(block(f"{said.why}\n"))
+            return word(f"✔ Undone{'; the check finds the fault again' if found else ''}.\n", f"bold {GOOD}")
+        return word("✖ Failed: ", f"bold {BAD}").append_text(block(f"{said.why}\n"))
     if isinstance(said, Outcome):
         if said.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED):
-            return Text(f"✔ Nothing to do: {said.id} {said.kind.value}. ", GOOD).append_text(
+            return word(f"✔ Nothing to do: {said.id} {said.kind.value}. ", GOOD).append_text(
                 block(f"{said.why}\n")
             )
-        return Text("? Could not tell whether there is anything to do: ", UNSURE).append_text(
+        return word("? Could not tell whether there is anything to do: ", UNSURE).append_text(
             block(f"{said.why} {said.hint}\n")
         )
     if isinstance(said, TargetError | NotPossible):
-        return Text("✖ ", f"bold {BAD}").append_text(block(f"{said}\n"))
-    return Text("✖ kwinnow itself broke off here; the journal says how far it came.\n", f"bold {BAD}")
+        return word("✖ ", f"bold {BAD}").append_text(block(f"{said}\n"))
+    return word("✖ kwinnow itself broke off here; the journal says how far it came.\n", f"bold {BAD}")

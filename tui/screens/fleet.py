@@ -9,7 +9,7 @@ from rich.text import Text
 from checks.finding import OutcomeKind
 from facts.access import Access
 from tui.commands import FLEET, bindings
-from tui.look import BAD, GOOD, INFO, QUIET, SEVERITY, UNSURE, WARN, block, counts, line
+from tui.look import BAD, GOOD, INFO, QUIET, SEVERITY, UNSURE, WARN, block, counts, line, word
 from tui.panes.table import Column, Row
 from tui.screens.page import ListPage
 from tui.seen import Asked, FleetRow, fleet
@@ -34,8 +34,8 @@ First cause is the finding that accounts for most of what is wrong there."""
         Column("Asked", width=11),
         Column("Findings", most=12),
         Column("Unsure", width=6),
-        Column("Build", least=104, most=20),
-        Column("Kubelet", least=116, most=12),
+        Column("Build", least=104, most=12),
+        Column("Kubelet", least=130, most=12),
         Column("Runtime", least=150, most=24),
         Column("First cause", share=1),
     )
@@ -139,7 +139,7 @@ def cells(row: FleetRow) -> tuple[Text, ...]:
         way(row),
         progress(row.asked),
         findings(row),
-        Text(f"? {row.unsure}", UNSURE) if row.unsure else Text("–" if row.judged else "", QUIET),
+        word(f"? {row.unsure}", UNSURE) if row.unsure else word("–" if row.judged else "", QUIET),
         line(row.build),
         line(row.kubelet),
         line(row.runtime),
@@ -150,36 +150,36 @@ def cells(row: FleetRow) -> tuple[Text, ...]:
 def ready(row: FleetRow) -> Text:
     if not row.name:
         return Text("")
-    text = {"True": Text("✔ Ready", GOOD), "False": Text("✖ NotReady", BAD)}.get(
-        row.ready, Text("? Unknown", UNSURE)
+    text = {"True": word("✔ Ready", GOOD), "False": word("✖ NotReady", BAD)}.get(
+        row.ready, word("? Unknown", UNSURE)
     )
     return text.append(" ⊘", WARN) if row.cordoned else text
 
 
 def way(row: FleetRow) -> Text:
     if row.os != "windows":
-        return Text("api" if not row.name else row.os, QUIET)
+        return word("api" if not row.name else row.os, QUIET)
     if row.way:
         return line(row.way)
-    return line(f"✖ {row.way_error}", BAD) if row.way_error else Text("…", QUIET)
+    return line(f"✖ {row.way_error}", BAD) if row.way_error else word("…", QUIET)
 
 
 def progress(asked: Asked | None) -> Text:
     if asked is None or not asked.total:
         return Text("")
     if asked.finished:
-        text = Text(f"✔ {asked.total}", GOOD if not asked.failed else "")
+        text = word(f"✔ {asked.total}", GOOD if not asked.failed else "")
         return text.append(f" ?{asked.failed}", UNSURE) if asked.failed else text
     full = BAR * asked.done // asked.total
-    return Text("▰" * full + "▱" * (BAR - full), INFO).append(f" {asked.done}/{asked.total}", QUIET)
+    return word("▰" * full + "▱" * (BAR - full), INFO).append(f" {asked.done}/{asked.total}", QUIET)
 
 
 def findings(row: FleetRow) -> Text:
     if row.errors + row.warnings + row.infos:
         return counts(row.errors, row.warnings, row.infos)
     if not row.judged:
-        return Text("…", QUIET) if row.os == "windows" or not row.name else Text("")
-    return Text("none found", QUIET) if row.unsure else Text("✔ none", GOOD)
+        return word("…", QUIET) if row.os == "windows" or not row.name else Text("")
+    return word("none found", QUIET) if row.unsure else word("✔ none", GOOD)
 
 
 def cause(row: FleetRow) -> Text:
@@ -187,7 +187,7 @@ def cause(row: FleetRow) -> Text:
         return Text("")
     sign, style = SEVERITY[row.cause.severity]
     return (
-        Text(f"{sign} ", style)
+        word(f"{sign} ", style)
         .append_text(line(row.cause.id, "bold"))
         .append_text(line(f"  {row.cause.message}"))
     )

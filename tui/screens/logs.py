@@ -72,7 +72,6 @@ unsaid."""
         ]
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one("#search", Input).can_focus = False
         self.pane.focus()
         self._open()
@@ -179,7 +178,6 @@ unsaid."""
         field.focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        super().on_input_submitted(event)
         if event.input.id == "search":
             event.input.can_focus = False
             event.input.remove_class("shown")

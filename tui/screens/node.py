@@ -17,7 +17,7 @@ from facts.node.network import Adapters
 from facts.node.runtime import Containerd, Docker, Sandboxes
 from facts.node.windows import Clock, Os, Services
 from tui.commands import NODE, bindings
-from tui.look import BAD, GOOD, QUIET, UNSURE, block, line
+from tui.look import BAD, GOOD, QUIET, UNSURE, block, line, word
 from tui.panes.table import Column, Row
 from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
@@ -86,7 +86,7 @@ d shows only what differs or could not be told. The lower pane has the whole of 
         side = next((s for s in self._sides() if f"{s.group}/{s.what}" == key), None)
         if side is None:
             return Text()
-        text = Text(f"{side.verdict.value} ", STYLES[side.verdict]).append_text(
+        text = word(f"{side.verdict.value} ", STYLES[side.verdict]).append_text(
             line(f"{side.what}  ", "bold")
         )
         text.append(f"{WORDS[side.verdict]}\n", STYLES[side.verdict])
@@ -126,7 +126,7 @@ def _cells(side: Side) -> tuple[Text, ...]:
         if side.verdict is not Verdict.UNTOLD
         else line(f"? {side.note}", UNSURE)
     )
-    return Text(side.verdict.value, STYLES[side.verdict]), line(side.what), line(side.api, style), there
+    return word(side.verdict.value, STYLES[side.verdict]), line(side.what), line(side.api, style), there
 
 
 def both_sides(node: NodeObject, get: object) -> list[Side]:

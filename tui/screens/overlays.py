@@ -11,9 +11,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from tui.commands import CHOOSE, READER, bindings
+from tui.panes.keys import Keys
 from tui.panes.table import Column, Row, Table
 
 
@@ -32,7 +33,7 @@ class ReaderScreen(ModalScreen[None]):
             box.border_title = Text(self.heading)
             with VerticalScroll():
                 yield Static(self.text)
-        yield Footer(show_command_palette=False)
+        yield Keys(self.NAME)
 
     def action_close(self) -> None:
         self.dismiss()
@@ -73,7 +74,7 @@ class ChooseScreen(ModalScreen[str]):
             box.border_title = Text(self.heading)
             yield Table(self.columns, empty="There are none.")
             yield Static(Text(self.hint), id="hint")
-        yield Footer(show_command_palette=False)
+        yield Keys(self.NAME)
 
     def on_mount(self) -> None:
         table = self.query_one(Table)

@@ -8,9 +8,10 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from tui.panes.detail import Detail
+from tui.panes.keys import Keys
 from tui.panes.status import Status, StatusBar
 from tui.panes.table import Column, Row, Table
 
@@ -50,7 +51,7 @@ class Page(Screen[None]):
         yield from self.body()
         prompt = "only rows that contain …  (Enter keeps it, Esc takes it away)"
         yield Input(placeholder=prompt, id="filter", compact=True)
-        yield Footer(show_command_palette=False)
+        yield Keys(self.NAME)
 
     def on_mount(self) -> None:
         self.query_one("#filter", Input).can_focus = False  # reached by / alone, never by Tab
@@ -158,7 +159,6 @@ class ListPage(Page):
         return [Table(self.COLUMNS, empty=self.EMPTY), Detail()]
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one(Table).focus()
 
     def rows(self) -> list[Row]:

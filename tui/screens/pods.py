@@ -8,7 +8,7 @@ from rich.text import Text
 
 from facts.cluster.objects import PodObject
 from facts.cluster.workloads import Pods
-from tui.look import BAD, GOOD, QUIET, WARN, line
+from tui.look import BAD, GOOD, QUIET, WARN, line, word
 from tui.panes.table import Column, Row
 from tui.screens.overlays import ChooseScreen
 
@@ -72,7 +72,7 @@ def _rows(pod: PodObject) -> list[Row]:
             line(f"{where.namespace}/{where.name}"),
             line(container.name),
             _state(pod, container.name),
-            Text(str(restarts), WARN if restarts else QUIET),
+            word(str(restarts), WARN if restarts else QUIET),
             line(pod.spec.node_name),
         )
         rows.append(Row(key, cells))
@@ -86,4 +86,4 @@ def _state(pod: PodObject, container: str) -> Text:
     for state in (status.state.waiting, status.state.terminated):
         if state is not None:
             return line(f"✖ {state.get('reason', 'not running')}", BAD)
-    return Text("✔ running", GOOD)
+    return word("✔ running", GOOD)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from targets.target import Sent
 from tui.commands import SENT, bindings
-from tui.look import BAD, GOOD, INFO, QUIET, block, line
+from tui.look import BAD, GOOD, INFO, QUIET, block, line, word
 from tui.markdown import fenced
 from tui.panes.table import Column, Row
 from tui.screens.overlays import ReaderScreen
@@ -72,10 +72,10 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
 
 def _cells(entry: Sent) -> tuple[Text, ...]:
     at = datetime.fromtimestamp(entry.at)
-    took = Text(f"{entry.ms / 1000:6.2f} s" if entry.outcome else "…", QUIET)
-    outcome = Text("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
+    took = word(f"{entry.ms / 1000:6.2f} s" if entry.outcome else "…", QUIET)
+    outcome = word("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
     if not entry.outcome:
-        outcome = Text("under way", INFO)
+        outcome = word("under way", INFO)
     return Text(f"{at:%H:%M:%S}"), line(entry.target), took, outcome, line(entry.text)
 
 

@@ -11,7 +11,7 @@ from checks.check import load
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
 from tui.commands import WHY, bindings
-from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, block, line
+from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, block, line, word
 from tui.markdown import finding_markdown
 from tui.panes.table import Column, Row, Table
 from tui.screens.findings import finding_text
@@ -59,9 +59,9 @@ class WhyScreen(ListPage):
             passed = outcome.kind is OutcomeKind.PASSED
             shown = line(titles[outcome.id] if passed or not said else said, QUIET if passed else "")
             if first:
-                shown = Text("◀ first cause  ", f"bold {BAD}").append_text(shown)
+                shown = word("◀ first cause  ", f"bold {BAD}").append_text(shown)
             if self.keeps(f"{outcome.id} {said}"):
-                rows.append(Row(outcome.id, (Text(sign, style), name, shown)))
+                rows.append(Row(outcome.id, (word(sign, style), name, shown)))
         return rows
 
     def paint(self) -> None:
