@@ -17,7 +17,8 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 @cluster_options
 @json_option
 @click.option("--list", "only_list", is_flag=True, help="List the facts there are, and ask nothing.")
-def command(names: tuple[str, ...], as_json: bool, only_list: bool, **given: Any) -> int:
+@click.option("--scripts", is_flag=True, help="Print the SHA-256 of every script that may be sent, and ask nothing.")
+def command(names: tuple[str, ...], as_json: bool, only_list: bool, scripts: bool, **given: Any) -> int:
     """Ask facts (all by default) and print the typed answers."""
     import inspect
 
@@ -30,6 +31,8 @@ def command(names: tuple[str, ...], as_json: bool, only_list: bool, **given: Any
             near = difflib.get_close_matches(name, known, 1)
             fix = f" Did you mean {near[0]}?" if near else " `kwinnow facts --list` lists them."
             raise click.UsageError(f"There is no fact {name}.{fix}")
+    if scripts:
+        return _scripts(as_json)
     if only_list:
         rows = [
             {"fact": q.name, "origin": q.origin.value, "help": (inspect.getdoc(q.fact) or "").splitlines()[0]}
@@ -49,6 +52,18 @@ def command(names: tuple[str, ...], as_json: bool, only_list: bool, **given: Any
     else:
         _print(answers)
     return ExitCode.UNKNOWN if any(a["outcome"] == "failed" for a in answers) else ExitCode.HEALTHY
+
+
+def _scripts(as_json: bool) -> int:
+    """The hashes that a security team allows. A released kwinnow sends nothing else."""
+    from facts.collector.hashes import script_hashes
+
+    hashes = script_hashes()
+    if as_json:
+        print_json(hashes)
+    for name, digest in [] if as_json else hashes.items():
+        click.echo(f"{digest}  {name}")
+    return ExitCode.HEALTHY
 
 
 def _answers(session: Any, question: Any) -> list[dict[str, Any]]:
