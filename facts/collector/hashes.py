@@ -10,10 +10,10 @@ from facts.collector.wire import script_text
 PACKAGES = ("facts.collector", "facts.node.scripts")
 
 
-def script_hashes() -> dict[str, str]:
+def script_hashes(packages: tuple[str, ...] = PACKAGES) -> dict[str, str]:
     """Script name → lower-case SHA-256 of its text as it is sent: ASCII, LF, without comment and blank lines."""
     found: dict[str, str] = {}
-    for package in PACKAGES:
+    for package in packages:
         for entry in resources.files(package).iterdir():
             if entry.name.endswith(".ps1"):
                 text = script_text(entry.name, package)

@@ -56,9 +56,10 @@ def command(names: tuple[str, ...], as_json: bool, only_list: bool, scripts: boo
 
 def _scripts(as_json: bool) -> int:
     """The hashes that a security team allows. A released kwinnow sends nothing else."""
-    from facts.collector.hashes import script_hashes
+    from facts.collector.hashes import PACKAGES, script_hashes
+    from playbooks.step import PACKAGE
 
-    hashes = script_hashes()
+    hashes = script_hashes((*PACKAGES, PACKAGE))
     if as_json:
         print_json(hashes)
     for name, digest in [] if as_json else hashes.items():
