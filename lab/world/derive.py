@@ -29,7 +29,15 @@ class _Node:
 
 
 def derive(world: World) -> None:
-    """Bring all consequences in line with the causes."""
+    """Bring all consequences in line with the causes.
+
+    Two passes: what one daemon makes in the first (an endpoint, a network) another notices in the second.
+    """
+    _once(world)
+    _once(world)
+
+
+def _once(world: World) -> None:
     events.clear(world)
     controllers.allocate_pod_cidrs(world)
     controllers.run_daemon_sets(world)
@@ -50,6 +58,8 @@ def derive(world: World) -> None:
             node.proxy = kube_proxy.run(
                 world, machine, world.daemon(name, PROXY), incarnation(world, machine, PROXY)
             )
+        else:
+            node.proxy = _last_words(world, machine, PROXY)
         _settle_service(world, machine, PROXY)
         _statuses(world, machine, node)
     controllers.endpoint_slices(world)
@@ -83,6 +93,14 @@ def _runs(world: World, machine: Machine, daemon: str) -> bool:
     return pod is None or not pods.pull(world, machine, pod["spec"]["containers"][0]["image"])
 
 
+def _last_words(world: World, machine: Machine, daemon: str) -> list[str]:
+    """The log of a daemon that nssm has paused: what it wrote before it ended."""
+    service = machine.services.get(daemon)
+    memory = world.daemon(machine.name, daemon)
+    paused = service is not None and service.state == "Paused"
+    return [*memory.data.get("log", []), memory.exit] if paused and memory.exit else []
+
+
 def _settle_service(world: World, machine: Machine, daemon: str) -> None:
     """nssm pauses a service whose program ends again and again."""
     service = machine.services.get(daemon)
@@ -103,6 +121,8 @@ def _network_of(world: World, machine: Machine) -> _Node:
     if _runs(world, machine, FLANNEL):
         daemon = world.daemon(machine.name, FLANNEL)
         node.flannel = flannel.run_windows(world, machine, daemon, incarnation(world, machine, FLANNEL))
+    else:
+        node.flannel = _last_words(world, machine, FLANNEL)
     _settle_service(world, machine, FLANNEL)
     node.kubelet = evaluate(world, machine)
     return node
@@ -111,7 +131,8 @@ def _network_of(world: World, machine: Machine) -> _Node:
 def _pods_of(world: World, machine: Machine, node: _Node) -> None:
     """kube-proxy reserves its source VIP first, as it does on a node that has just booted; then the other pods."""
     if _runs(world, machine, PROXY):
-        kube_proxy.run(world, machine, world.daemon(machine.name, PROXY), incarnation(world, machine, PROXY))
+        daemon = world.daemon(machine.name, PROXY)
+        kube_proxy.run(world, machine, daemon, incarnation(world, machine, PROXY), only_start=True)
     pods.run_sandboxes(world, machine, node.kubelet, host_network=False)
     for pod in world.pods_on(machine.name):
         if pod["metadata"]["uid"] in world.node_memory(machine.name).sandboxes and node.kubelet.posts:

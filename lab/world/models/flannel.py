@@ -362,6 +362,7 @@ def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter
         and existing["Type"] == "Overlay"
         and existing["Subnets"][0]["AddressPrefix"] == pod_cidr
         and existing["Subnets"][0]["Policies"][0].get("VSID") == vni
+        and existing["ManagementIP"]
     )
     if existing is not None and same:
         log.append(f"Found existing HostComputeNetwork {name}")

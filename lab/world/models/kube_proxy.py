@@ -52,8 +52,8 @@ def settings(world: World, machine: Machine) -> ProxySettings:
     return ProxySettings(env.get("KUBE_NETWORK", ""), node, r"C:\sourcevip\sourceVip.json", line, False)
 
 
-def run(world: World, machine: Machine, daemon: Daemon, incarnation: str) -> Log:
-    """Start if this incarnation is new, then sync. Without a network kube-proxy ends."""
+def run(world: World, machine: Machine, daemon: Daemon, incarnation: str, *, only_start: bool = False) -> Log:
+    """Start if this incarnation is new, then sync (unless `only_start`). Without a network kube-proxy ends."""
     start = daemon.incarnation != incarnation or bool(daemon.exit)  # what has exited is started again
     if start:
         daemon.incarnation, daemon.data, daemon.exit = incarnation, {"applied": {}}, ""
@@ -65,6 +65,8 @@ def run(world: World, machine: Machine, daemon: Daemon, incarnation: str) -> Log
         if failure:
             daemon.exit = failure
             return [*log, failure]
+    if only_start:
+        return list(log)
     fresh = sync(world, machine, daemon, chosen)
     return [*log, *fresh]
 

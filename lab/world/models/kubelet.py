@@ -162,7 +162,7 @@ def _conditions(world: World, machine: Machine, state: KubeletState) -> None:
                 "[container runtime is down, PLEG is not healthy: pleg was last seen active 14m12.6s ago; "
                 "threshold is 3m0s]"
             )
-    elif not machine.drivers.get("vmcompute", "") and not running(machine, "vmcompute"):
+    elif not running(machine, "vmcompute"):
         state.runtime = "PLEG is not healthy: pleg was last seen active 12m41.1s ago; threshold is 3m0s"
     missing = cni.not_ready(world, machine)
     if missing and not state.runtime:

@@ -133,7 +133,12 @@ def overlay_works(world: World, machine: Machine, peer: str) -> bool:
     daemon = world.daemon(machine.name, "flanneld")
     network = network_named(machine, str(daemon.data.get("network", "")))
     node = world.find("v1", "Node", peer)
-    if network is None or node is None or not admits_udp(machine, 4789):
+    if (
+        network is None
+        or node is None
+        or network["ManagementIP"] != machine.address
+        or not admits_udp(machine, 4789)
+    ):
         return False
     route = remote_routes(network).get(node["spec"].get("podCIDR", ""))
     if route is None or route["IsolationId"] != network["Subnets"][0]["Policies"][0]["VSID"]:
@@ -158,7 +163,9 @@ def workload_lines(world: World, pod: Object, before: list[LogLine]) -> list[Log
     node = pod["spec"].get("nodeName", "")
     machine = world.windows.get(node)
     env = {e["name"]: e.get("value", "") for e in pod["spec"]["containers"][0].get("env", [])}
-    url = env.get("API_URL", "")
+    url = env.get("API_URL", "") or env.get("PROBE_URL", "").replace(
+        "$(NODE_IP)", pod["status"].get("hostIP", "")
+    )
     if machine is None or not pod["status"].get("podIP") or not url:
         return []
     start = world.now - world.now % EVERY - 30 * EVERY
@@ -189,7 +196,8 @@ def _call_failure(world: World, machine: Machine, pod: Object, url: str) -> str:
             s["spec"].get("clusterIP") == name and any(str(p["port"]) == port for p in s["spec"]["ports"])
             for s in world.each("v1", "Service")
         )
-        return "" if known else f"A connection attempt failed ({name}:{port}): timed out"
+        how = "refused" if name == "127.0.0.1" else "timed out"
+        return "" if known else f"A connection attempt failed ({name}:{port}): {how}"
     servers = mine[0].get("DNSServerList", "") if mine else ""
     suffix = mine[0].get("DNSSuffix", "") if mine else ""
     if world.plan.dns_ip not in servers.split(",") or not overlay_works(

@@ -120,6 +120,7 @@ def _attempt(world: World, machine: Machine, kubelet: KubeletState, pod: Object)
     try:
         sandbox.ip, sandbox.endpoint = cni.add(world, machine, pod, identity)
     except cni.CniError as error:
+        cni.remove(machine, identity, "")  # the runtime calls DEL after a failed ADD: the lease goes
         return (
             FAILED,
             f"Failed to create pod sandbox: rpc error: code = Unknown desc = {_setup(world, pod, identity, error)}",
