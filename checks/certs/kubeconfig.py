@@ -10,14 +10,12 @@ from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import silent
+from checks.effects import NO_API
 from checks.finding import ERROR, WARN, Problem, Said, Skip
-from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
 from facts.node.kubernetes import ClientCertificate, Kubeconfig, Kubeconfigs, Kubelet
-
-SILENCES = cause_of("node.notready", when=kubelet_silent)
 
 
 def is_ready(node: ThisNode) -> bool:
@@ -68,7 +66,7 @@ def _subject(name: str, group: str) -> Change:
     "certs.kubeconfig.missing",
     title="The kubelet has a kubeconfig",
     severity=ERROR,
-    explains=[SILENCES, cause_of("kubelet.nssm-paused"), cause_of("kubelet.not-running")],
+    explains=[*NO_API, cause_of("kubelet.nssm-paused"), cause_of("kubelet.not-running")],
     cases=[
         Case("none at all", FLANNEL_2022, (fields(Kubeconfigs, kubeconfigs=()), silent()), finds="node"),
         Case("classic, none", CLASSIC_2019, (fields(Kubeconfigs, kubeconfigs=()), silent()), finds="node"),
@@ -128,7 +126,7 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
     "certs.kubeconfig.identity",
     title="The kubelet uses its own node's identity",
     severity=ERROR,
-    explains=[SILENCES],
+    explains=NO_API,
     cases=[
         Case(
             "another node's",

@@ -12,6 +12,7 @@ from checks.causes import SAME_NODE_OR_CLUSTER, cause_of
 from checks.certs.kubeconfig import kubelets_own
 from checks.check import Case, check
 from checks.edits import later
+from checks.effects import NO_API
 from checks.finding import ERROR, WARN, Finding, Object, Problem, Said, Skip
 from checks.relations import kubelet_silent
 from checks.versions import clock, span
@@ -50,7 +51,7 @@ def _ends_in(days: float) -> Change:
     "certs.client-expired",
     title="The kubelet's client certificate is valid",
     severity=ERROR,
-    explains=[cause_of("node.notready", when=kubelet_silent)],
+    explains=NO_API,
     cases=[
         Case("yesterday", FLANNEL_2022, (_ends_in(-1),), finds="node", severity=ERROR),
         Case("classic, a year ago", CLASSIC_2019, (_ends_in(-365),), finds="node", severity=ERROR),

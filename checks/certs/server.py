@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from checks.cases import fails
 from checks.causes import cause_of
-from checks.certs.kubeconfig import SILENCES, is_ready, kubelets_own, own
+from checks.certs.kubeconfig import is_ready, kubelets_own, own
 from checks.check import Case, check
 from checks.edits import silent
+from checks.effects import NO_API
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from checks.relations import serious
 from facts.access import ThisNode
@@ -29,7 +30,7 @@ def _host(url: str) -> str:
     "certs.kubeconfig.server",
     title="The kubelet's kubeconfig points at this cluster's API server",
     severity=ERROR,
-    explains=[SILENCES, cause_of("reach.api.from-node", when=serious)],
+    explains=[*NO_API, cause_of("reach.api.from-node", when=serious)],
     cases=[
         Case(
             "another address",
@@ -121,7 +122,7 @@ _CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/ma
     "certs.ca-mismatch",
     title="The node trusts this cluster's CA",
     severity=ERROR,
-    explains=[SILENCES],
+    explains=NO_API,
     cases=[
         Case(
             "another cluster's",

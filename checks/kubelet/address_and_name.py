@@ -46,6 +46,11 @@ def _no_default_route(address: str, index: int) -> tuple[Change, ...]:
     "kubelet.node-ip",
     title="The node's address is right",
     severity=ERROR,
+    explains=[
+        cause_of("cni.flannel.lease-annotations"),
+        cause_of("cni.flannel.remote-subnets"),
+        cause_of("cni.provider-address"),
+    ],
     cases=[
         Case("an address that it does not have", FLANNEL_2022, (_addressed("10.0.1.99"),), finds="node"),
         Case("APIPA", CLASSIC_2019, (_addressed("169.254.7.7"),), finds="node"),

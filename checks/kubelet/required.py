@@ -197,6 +197,7 @@ def windows_required(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
     "kubelet.resolvconf-invalid",
     title="The kubelet's resolvConf is one that Windows takes",
     severity=ERROR,
+    explains=[cause_of("image.pause.event-pattern")],
     cases=[
         Case(
             "a Linux path",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.cases import fails
+from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import kubelet_config, kubelet_flags
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
@@ -94,6 +95,7 @@ def cri_endpoint(
     "kubelet.cluster-dns-mismatch",
     title="The kubelet gives pods the cluster's DNS server",
     severity=ERROR,
+    explains=[cause_of("dns.nameserver")],
     cases=[
         Case("the scripts' default", CLASSIC_2019, (kubelet_flags(cluster_dns="10.96.0.10"),), finds="node"),
         Case("another address", FLANNEL_2022, (kubelet_config(clusterDNS=["10.43.0.10"]),), finds="node"),

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from checks.cases import Change, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.cni.links import no_flanneld, no_lease
 from checks.edits import node_object
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
@@ -57,7 +58,7 @@ def _cidr(value: str) -> Change:
     "node.podcidr.missing",
     title="The node has a slice of the pod network",
     severity=ERROR,
-    explains=[cause_of("node.notready")],
+    explains=no_flanneld(),
     cases=[
         Case("none", FLANNEL_2022, (_cidr(""),), finds="node"),
         Case("none, classic", CLASSIC_2019, (_cidr(""),), finds="node"),
@@ -91,7 +92,7 @@ def _network(value: str) -> Change:
     "node.podcidr.outside",
     title="The node's slice lies in flannel's network",
     severity=ERROR,
-    explains=[cause_of("node.notready")],
+    explains=no_flanneld(),
     cases=[
         Case("flannel has another network", FLANNEL_2022, (_network("10.200.0.0/16"),), finds="node"),
         Case("a slice from elsewhere", CLASSIC_2019, (_cidr("10.99.3.0/24"),), finds="node"),
@@ -130,6 +131,7 @@ def _moved() -> Change:
     "node.podcidr.changed",
     title="What lies on the node belongs to its slice of today",
     severity=ERROR,
+    explains=[cause_of("cni.ipam-exhausted"), *no_lease()],
     cases=[
         Case("joined anew", FLANNEL_2022, (_moved(),), finds="node"),
         Case(

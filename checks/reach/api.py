@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 
 from checks.cases import change, fails
-from checks.causes import cause_of
 from checks.check import Case, check
+from checks.effects import NO_API
 from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
-from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.cluster.control_plane import ApiServer
 from facts.examples import CLASSIC_2019, FLANNEL_2022
@@ -81,7 +80,7 @@ def _api_probe(outcome: str) -> TcpProbes:
     "reach.api.from-node",
     title="The node reaches the API server",
     severity=ERROR,
-    explains=[cause_of("node.notready", when=kubelet_silent)],
+    explains=NO_API,
     cases=[
         Case(
             "a firewall between",
@@ -136,7 +135,7 @@ _REFUSED = (
     "reach.api.loopback-8080",
     title="Programs on the node know where the API server is",
     severity=ERROR,
-    explains=[cause_of("node.notready")],
+    explains=NO_API,
     cases=[
         Case(
             "flanneld without a kubeconfig",

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.cni.links import no_lease, no_network
 from checks.finding import ERROR, WARN, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.derived.effective_cni import EffectiveCni, folder
@@ -33,7 +34,7 @@ def _plugin_name(conf: CniConf) -> str:
     "runtime.containerd.cni-dirs",
     title="containerd looks for CNI where it lies",
     severity=ERROR,
-    explains=[cause_of("node.notready")],
+    explains=[cause_of("node.notready"), cause_of("cni.binary-missing"), *no_lease()],
     cases=[
         Case("its own default", FLANNEL_2022, (_looks_in(_DEFAULT[0]),), finds="node"),
         Case(
@@ -114,7 +115,15 @@ def _before(name: str, kind: str) -> Change:
     "runtime.containerd.cni-first-file",
     title="containerd takes the right CNI file",
     severity=WARN,
-    explains=[cause_of("node.notready", when=lambda cause, effect: "network" in effect.message)],
+    explains=[
+        cause_of("cni.name-mismatch"),
+        cause_of("cni.network-type"),
+        cause_of("cni.binary-missing"),
+        cause_of("cni.nat-exceptions"),
+        cause_of("cni.service-route"),
+        cause_of("cni.provider-address"),
+        *no_network(),
+    ],
     cases=[
         Case(
             "containerd's sample",

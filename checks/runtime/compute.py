@@ -9,6 +9,7 @@ from checks.cases import fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import not_ready, service
+from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, INFO, Problem, Said
 from checks.relations import serious
 from facts.access import ThisNode
@@ -27,7 +28,7 @@ _PLEG = "PLEG is not healthy: pleg was last seen active 12m41.1s ago; threshold 
     title="The Host Compute Service runs",
     severity=ERROR,
     explains=[
-        cause_of("node.notready", when=serious),
+        *NO_RUNTIME,
         cause_of("runtime.containerd.stopped", when=serious),
     ],
     cases=[

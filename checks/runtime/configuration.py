@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from checks.cases import Change, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from checks.versions import numbers
 from facts.access import ThisNode
@@ -55,7 +56,7 @@ def _settings(table: Any) -> str:
     explains=[
         cause_of("runtime.containerd.stopped"),
         cause_of("runtime.containerd.cni-dirs"),
-        cause_of("node.notready"),
+        *NO_RUNTIME,
     ],
     cases=[
         Case("version 3 for 1.7", FLANNEL_2022, (_config(version=3),), finds="node"),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from checks.cases import fields
 from checks.check import Case, check
 from checks.edits import extra_service, service
+from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
-from checks.runtime.services import CLOSED, ended, reports_docker
+from checks.runtime.services import ended, reports_docker
 from checks.versions import numbers
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2022
@@ -21,7 +22,7 @@ from facts.node.windows import Service, Services
     "runtime.docker.service-stopped",
     title="Docker runs",
     severity=ERROR,
-    explains=CLOSED,
+    explains=NO_RUNTIME,
     cases=[
         Case("stands still", CLASSIC_2019, (service("docker", state="Stopped", exit_code=0),), finds="node"),
         Case(

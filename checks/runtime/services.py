@@ -11,8 +11,8 @@ from checks.cases import Change, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import extra_service, kubelet_flags, no_service
+from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, Problem, Said, Skip
-from checks.relations import crashed
 from checks.runtime.named_pipes import pipe_of
 from checks.versions import minor
 from facts.access import ThisNode
@@ -23,11 +23,6 @@ from facts.node.runtime import Containerd
 from facts.node.windows import EventLog, Process, Processes, Service, Services
 
 _DOCKERSHIM_ENDS = 24
-CLOSED = [
-    cause_of("node.notready"),
-    cause_of("kubelet.nssm-paused"),
-    cause_of("kubelet.not-running", when=crashed),
-]
 
 
 def reports_docker(node: ThisNode) -> bool:
@@ -58,7 +53,7 @@ def _own_containerd(draft: Draft) -> None:
     "runtime.containerd.not-installed",
     title="containerd is installed",
     severity=ERROR,
-    explains=CLOSED,
+    explains=NO_RUNTIME,
     cases=[
         Case("neither service nor program", FLANNEL_2022, (_without_containerd,), finds="node"),
         Case("started by RKE2, no service", FLANNEL_2022, (_without_containerd, _own_containerd), quiet=True),
@@ -112,7 +107,7 @@ def _stopped(**values: object) -> Change:
     title="containerd runs",
     severity=ERROR,
     explains=[
-        *CLOSED,
+        *NO_RUNTIME,
         cause_of("runtime.containerd.pipe"),
     ],
     cases=[
@@ -190,7 +185,7 @@ def _address(pipe: str) -> Change:
     "runtime.containerd.pipe",
     title="containerd listens where the kubelet asks",
     severity=ERROR,
-    explains=CLOSED,
+    explains=NO_RUNTIME,
     cases=[
         Case("no pipe", FLANNEL_2022, (_listens(""),), finds="node"),
         Case(

@@ -11,8 +11,8 @@ from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import service, silent
+from checks.effects import NO_API
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Severity, Skip
-from checks.relations import kubelet_silent
 from checks.versions import clock, span
 from facts.access import Now, ThisNode
 from facts.cluster.nodes import Leases
@@ -31,7 +31,7 @@ def _skewed(seconds: float, uncertain: float = 0.4) -> Change:
     "time.skew",
     title="The node's clock is right",
     severity=ERROR,
-    explains=[cause_of("node.notready", when=kubelet_silent)],
+    explains=NO_API,
     cases=[
         Case("an hour ahead", FLANNEL_2022, (_skewed(3600),), finds="node", severity=ERROR),
         Case("ten minutes behind", CLASSIC_2019, (_skewed(-600),), finds="node", severity=ERROR),
