@@ -143,7 +143,7 @@ class RawFirewall(msgspec.Struct, frozen=True):
     open: tuple[RawOpenRule, ...] = ()
 
 
-@asked_of_node("firewall.ps1", seconds=20)
+@asked_of_node("firewall.ps1", seconds=30)
 class Firewall(Fact, frozen=True):
     """Firewall profiles, and the enabled inbound rules for UDP 4789, TCP 10250, node ports and WinRM (ActiveStore)."""
 
