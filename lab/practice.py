@@ -112,7 +112,8 @@ class Practice:
         self._api.stop()
         for node in self.nodes.values():
             node.stop()
-        self._thread.join(5)
+        if self._thread.ident is not None:  # it may never have been started
+            self._thread.join(5)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Practice:

@@ -251,7 +251,8 @@ class ApiServer:
             self.state.store.condition.notify_all()
         with self.state.log_changed:
             self.state.log_changed.notify_all()
-        self._server.shutdown()
+        if self._thread.ident is not None:  # it may never have been started
+            self._server.shutdown()
+            self._thread.join(5)
         self._server.shut_connections()
         self._server.server_close()
-        self._thread.join(5)

@@ -204,7 +204,9 @@ def csr_pending(world: World) -> None:
         configs.kubeconfig(world.plan, world.pki.ca, "tls-bootstrap-token-user", token=token)
     )
     world.delete("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "kubeadm:node-autoapprove-bootstrap")
-    csr = approved_csr(world.plan, "csr-9lm4p", "system:bootstrap:abcdef", world.now - 18 * edits.MINUTES)
+    csr = approved_csr(
+        world, "csr-9lm4p", machine.name, world.now - 18 * edits.MINUTES, "system:bootstrap:abcdef"
+    )
     csr["spec"]["groups"] = [
         "system:bootstrappers",
         "system:bootstrappers:kubeadm:default-node-token",

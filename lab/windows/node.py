@@ -55,8 +55,10 @@ class WindowsNode:
         self._replay = replay
         self._conditions = Conditions()
         self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{machine.name}-"))
-        self._state = NodeState(self._folder, self._clock.epoch)
-        self._state.write(self._machine)
+        # Without an engine nobody looks at the folder, and Windows would not take its links.
+        self._state = NodeState(self._folder, self._clock.epoch) if self._pwsh else None
+        if self._state is not None:
+            self._state.write(self._machine)
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._running: set[Run] = set()
@@ -124,7 +126,16 @@ class WindowsNode:
         """Puts a new state in place; processes that run see it at once."""
         with self._lock:
             self._machine = copy.deepcopy(machine)
-            self._state.write(self._machine)
+            if self._state is not None:
+                self._state.write(self._machine)
+
+    def edit(self, change: Callable[[Machine], None]) -> None:
+        """Changes the state in place, together with whatever a process has changed meanwhile; nothing is told."""
+        with self._lock:
+            if self._state is not None:
+                self._state.read(self._machine)
+            change(self._machine)
+            self.apply(self._machine)
 
     @property
     def conditions(self) -> Conditions:
@@ -169,7 +180,7 @@ class WindowsNode:
             machine = self._machine
         if wanted is None:
             return commands.other(machine, words)
-        if self._pwsh is None:
+        if self._pwsh is None or self._state is None:
             return self._replay(wanted.text, copy.deepcopy(machine), self._clock, self._changed)
         variables = {"COMPUTERNAME": machine.os.hostname.upper()[:15]} | variables
         ahead = self._clock.now() - time.time() + machine.os.clock_offset
@@ -188,7 +199,7 @@ class WindowsNode:
     def _ended(self, run: Run) -> None:
         with self._lock:
             self._running.discard(run)
-            if self._stopping.is_set():
+            if self._stopping.is_set() or self._state is None:
                 return
             changed = self._state.read(self._machine)
             machine = copy.deepcopy(self._machine) if changed else None

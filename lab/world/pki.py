@@ -120,6 +120,17 @@ class Pki:
         return self._issued[known]
 
 
+def certificate_request(user: str, group: str) -> str:
+    """A certificate signing request (PEM) with CN `user` and O `group`, the same in every run."""
+    names = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, group),
+        x509.NameAttribute(NameOID.COMMON_NAME, user),
+    ]
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(names))
+    signed = builder.sign(_key(f"request {user} {group}"), hashes.SHA256(), ecdsa_deterministic=True)
+    return signed.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def subject_of(pem: str) -> tuple[str, str]:
     """(CN, first O) of the first certificate in `pem`."""
     certificate = x509.load_pem_x509_certificate(pem.encode())

@@ -58,7 +58,7 @@ def build(scenario: str, now: float) -> World:
         world.windows[address] = machine
         world.put(windows_node_object(world, address, f"10.244.{place + 1}.0/24"))
         world.node_memory(address).pulled[PAUSE] = digest(PAUSE)
-        world.put(cluster.approved_csr(plan, f"csr-w{place}k2p", f"system:node:{address}", now - 86_000))
+        world.put(cluster.approved_csr(world, f"csr-w{place}k2p", address, now - 86_000))
     workloads.applications(world, "mcr.microsoft.com/windows/servercore:1809-amd64", "169.169.40")
     return world
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lab.world.pki import certificate_request
 from lab.world.scenarios import configs
 from lab.world.state import Object, Plan, World, new_object
 from lab.world.text import rfc3339
@@ -267,8 +268,11 @@ def static_pods(world: World, node: str, address: str) -> None:
         world.put(pod)
 
 
-def approved_csr(plan: Plan, name: str, user: str, created: float) -> Object:
-    version = "v1beta1" if plan.minor < 19 else "v1"
+def approved_csr(world: World, name: str, node: str, created: float, user: str = "") -> Object:
+    """The request for a kubelet's client certificate; `user` is who sent it, the node itself for a renewal."""
+    version = "v1beta1" if world.plan.minor < 19 else "v1"
+    identity = f"system:node:{node}"
+    issued = world.pki.client(identity, "system:nodes").certificate
     return new_object(
         f"certificates.k8s.io/{version}",
         "CertificateSigningRequest",
@@ -276,14 +280,13 @@ def approved_csr(plan: Plan, name: str, user: str, created: float) -> Object:
         created=created,
         spec={
             "groups": ["system:nodes", "system:authenticated"],
-            "request": configs.base64_text(
-                "-----BEGIN CERTIFICATE REQUEST-----\n…\n-----END CERTIFICATE REQUEST-----\n"
-            ),
+            "request": configs.base64_text(certificate_request(identity, "system:nodes")),
             "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
             "usages": ["digital signature", "client auth"],
-            "username": user,
+            "username": user or identity,
         },
         status={
+            "certificate": configs.base64_text(issued),
             "conditions": [
                 {
                     "type": "Approved",

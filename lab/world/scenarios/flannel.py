@@ -58,8 +58,7 @@ def build(scenario: str, now: float) -> World:
         world.put(windows_node_object(world, name, f"10.244.{place + 1}.0/24"))
         pulled = world.node_memory(name).pulled
         pulled[plan.pause] = digest(plan.pause)
-        user = f"system:node:{name}"
-        world.put(cluster.approved_csr(plan, f"csr-{name[-1]}x7kq", user, now - 86_000))
+        world.put(cluster.approved_csr(world, f"csr-{name[-1]}x7kq", name, now - 86_000))
     workloads.applications(
         world, f"mcr.microsoft.com/windows/servercore/iis:windowsservercore-{tag}", "10.96.40"
     )
