@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -77,6 +78,10 @@ class Bench:
     def stop(self) -> None:
         for run in self._runs:
             run.kill()
+
+    def changed(self) -> bool:
+        """Whether anything that has run has changed the machine."""
+        return self._state.read(copy.deepcopy(self.machine))
 
     def chunks(self, questions: Sequence[Asked], seconds: float = 120.0) -> Iterator[bytes]:
         """Standard output of one collector process, as it comes."""

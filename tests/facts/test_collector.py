@@ -293,3 +293,19 @@ def test_no_secret_leaves_the_node(bench: BenchFactory, machine: Machine) -> Non
     assert "kw-hidden" in kubeconfigs["kubeconfigs"][0]["text"]
     cri = decoded(Cri, answers["cri"])
     assert isinstance(cri, Cri) and cri.sandbox_image, "what is left can still be read"
+
+
+def test_what_is_no_secret_stays_readable(bench: BenchFactory, machine: Machine) -> None:
+    lines = [
+        r"kubelet.exe --authentication-token-webhook=true --anonymous-auth=false --cert-dir=C:\var\lib\kubelet\pki",
+        r"--bootstrap-kubeconfig=C:\etc\kubernetes\bootstrap-kubelet.conf --tls-private-key-file=C:\k\x.key",
+        '{"auth": {"a": 1}, "token": null, "tokens": [], "secret": true, "password": 5}',
+        "authentication:\n  anonymous:\n    enabled: false\nrotateCertificates: true\ntokenCacheTTL: 0s",
+        'E0102 03:04:05.678901    3728 kubelet.go:2901] "Container runtime network not ready" networkReady="false"',
+        "https://registry.k8s.io/v2/pause/manifests/3.10@sha256:0123456789abcdef0123456789abcdef",
+        "npipe:////./pipe/containerd-containerd 10.96.0.10:53 flannel.4096 svc.cluster.local",
+        'hcnCreateEndpoint failed in Win32: (0x803b0013) {"Success":false,"ErrorCode":2151350291}',
+    ]
+    script = "@{ lines = @($p.lines | ForEach-Object { Hide-Secrets $_ }) }"
+    raw = bench(machine).answers([Asked("hide", script, {"lines": lines})])["hide"]
+    assert json.loads(bytes(raw.value)) == {"lines": lines}

@@ -37,6 +37,7 @@ class Answered:
         self.epoch = bench.epoch
         wanted = [q.fact for q in node_questions() if q.fact is not TcpProbes]
         self.values: dict[type[Fact], Value] = bench.facts(wanted)
+        self.changed = bench.changed()
 
     def get(self, fact: type[F]) -> F:
         value = self.values[fact]
@@ -87,6 +88,10 @@ def node(pwsh: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer
 def close(one: datetime | None, other: datetime) -> bool:
     """CIM dates have microseconds, file times may be coarser."""
     return one is not None and abs(one - other) < timedelta(seconds=1)
+
+
+def test_asking_changes_nothing_on_the_node(node: Answered) -> None:
+    assert not node.changed
 
 
 def test_os(node: Answered) -> None:
