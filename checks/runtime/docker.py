@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.cases import fields
+from msgspec.structs import replace
+
+from checks.cases import Change, fields
 from checks.check import Case, check
-from checks.edits import extra_service, service
+from checks.edits import extra_service, node_object, service
 from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.runtime.services import ended, reports_docker
 from checks.versions import numbers
 from facts.access import ThisNode
+from facts.cluster.objects import NodeObject
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.runtime import Docker
@@ -56,6 +59,14 @@ def docker_stopped(
     yield Problem(f"Docker on {node.name} does not run ({ended(found)}).", proof=proof)
 
 
+def _reports(version: str) -> Change:
+    def edit(found: NodeObject) -> NodeObject:
+        info = replace(found.status.node_info, container_runtime_version=f"docker://{version}")
+        return replace(found, status=replace(found.status, node_info=info))
+
+    return node_object(edit)
+
+
 @check(
     "runtime.docker.too-old",
     title="Docker is 18.09 or newer",
@@ -64,17 +75,21 @@ def docker_stopped(
         Case("18.03", CLASSIC_2019, (fields(Docker, version="18.03.1-ee-3", error=""),), finds="node"),
         Case("18.09", CLASSIC_2019, (fields(Docker, version="18.09.9", error=""),), quiet=True),
         Case(
-            "not told",
+            "only the kubelet tells",
             CLASSIC_2019,
-            (fields(Docker, version="", error="error during connect"),),
-            unknown=True,
+            (fields(Docker, version=""), _reports("18.3.1")),
+            finds="node",
+        ),
+        Case(
+            "not told", CLASSIC_2019, (fields(Docker, version="", error="error"), _reports("")), unknown=True
         ),
     ],
 )
 def docker_too_old(node: ThisNode, docker: Docker) -> Iterator[Said]:
     """Older engines are not supported as a runtime of Windows nodes, and leave HNS endpoints behind.
 
-    Rule: the node uses Docker (dockershim), and the engine's version is below 18.09.
+    Rule: the node uses Docker (dockershim), and the version that the engine tells (or, where it does not answer, that
+    the kubelet reported last) is below 18.09.
     Remedy: Install Docker EE or Mirantis Container Runtime 18.09 or newer, then restart the node.
     Confused with: the version of containerd, which is another program.
     Source: the book chapter's requirements (Docker EE-basic 18.09 or newer); MicrosoftDocs, "Kubernetes on Windows".
@@ -82,11 +97,12 @@ def docker_too_old(node: ThisNode, docker: Docker) -> Iterator[Said]:
     if not reports_docker(node):
         yield Skip("This node's kubelet does not use Docker.")
         return
-    version = numbers(docker.version)[:2]
+    reported = node.object.status.node_info.container_runtime_version.partition("docker://")[2]
+    text = docker.version or reported
+    version = numbers(text)[:2]
     if not version:
         yield CannotTell(f"Docker on {node.name} does not tell its version: {docker.error or 'no answer'}")
     elif version < (18, 9):
         yield Problem(
-            f"Docker on {node.name} is {docker.version}; 18.09 is the oldest supported.",
-            proof={Docker: docker.version},
+            f"Docker on {node.name} is {text}; 18.09 is the oldest supported.", proof={Docker: text}
         )
