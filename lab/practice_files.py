@@ -37,7 +37,8 @@ def kwinnow_config(ports: dict[str, int], ca_file: Path) -> str:
     """config.toml: each node of the practice cluster has a port of its own on the loopback."""
     parts = [
         "# Written by the practice cluster; it goes when the cluster stops.\n",
-        f'[defaults]\nuser = "{WINDOWS_USER}"\ntransport = "ntlm"\nhttps = true\nca_file = {json.dumps(str(ca_file))}\n',
+        f'[defaults]\nuser = "{WINDOWS_USER}"\ntransport = "ntlm"\n'
+        f"https = true\nca_file = {json.dumps(str(ca_file))}\n",
     ]
     parts += [
         f'[[nodes]]\nmatch = "{name}"\nhost = "127.0.0.1"\nport = {port}\n' for name, port in ports.items()

@@ -153,7 +153,9 @@ def patch(state: ApiState, request: Request, resource: Resource, target: Target)
     else:
         raise ApiError(
             415,
-            f"the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, got {kind}",
+            "the body of the request was in an unknown format - accepted media types include: "
+            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
+            f"got {kind}",
             reason="UnsupportedMediaType",
         )
     given = (

@@ -5,8 +5,17 @@ Each is one small function with an id, registered by its decorator. Adding one i
 
 from __future__ import annotations
 
-from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services
+from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services, underlay
 from lab.faults.fault import CONDITIONS, FAULTS, QUESTIONS, Condition, Fault, Question, Stage
 
 __all__ = ["CONDITIONS", "FAULTS", "QUESTIONS", "Condition", "Fault", "Question", "Stage"]
-_MODULES = (conditions, flannel, kubelet, pause, questions, runtime, services)  # importing them registers
+_MODULES = (
+    conditions,
+    flannel,
+    kubelet,
+    pause,
+    questions,
+    runtime,
+    services,
+    underlay,
+)  # importing them registers

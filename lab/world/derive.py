@@ -239,7 +239,8 @@ def _back_off_events(world: World, machine: Machine) -> None:
             reason = status["state"].get("waiting", {}).get("reason", "")
             name = status["name"]
             if reason == "CrashLoopBackOff":
-                text = f"Back-off restarting failed container {name} in pod {meta['name']}_{meta['namespace']}({meta['uid']})"
+                where = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+                text = f"Back-off restarting failed container {name} in pod {where}"
                 events.pod_event(world, pod, "Warning", "BackOff", text, count=58, component="kubelet")
             elif reason == "ImagePullBackOff":
                 text = status["state"]["waiting"]["message"].split(": ", 1)[-1]

@@ -10,6 +10,7 @@ from lab.world.state import Object, World
 # Kinds that others refer to come first.
 ORDER = ("Namespace", "ServiceAccount", "Node", "ConfigMap", "ClusterRoleBinding", "Service")
 # What a real control plane makes by itself, and would refuse or fight over.
+SERVED_BY = ("Service", "EndpointSlice")  # the API server's own entry in the namespace default
 OWN = {("Namespace", n) for n in ("default", "kube-system", "kube-public", "kube-node-lease")}
 
 
@@ -27,7 +28,7 @@ def export(world: World, *, make_own: bool = False) -> Iterator[Object]:
 
     for item in sorted(world.objects.values(), key=rank):
         kind, name = item["kind"], item["metadata"]["name"]
-        automatic = (kind, name) in OWN or kind == "Endpoints" or (kind == "Service" and name == "kubernetes")
+        automatic = (kind, name) in OWN or kind == "Endpoints" or (kind in SERVED_BY and name == "kubernetes")
         if automatic and not make_own:
             continue
         plain = copy.deepcopy(item)

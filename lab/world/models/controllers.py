@@ -204,7 +204,8 @@ def workload_status(world: World) -> None:
         for owner in world.each("apps/v1", kind):
             holder = owner
             if kind == "Deployment":
-                name = f"{owner['metadata']['name']}-{stable_hex(10, owner['metadata']['namespace'], owner['metadata']['name'])[:9]}"
+                meta = owner["metadata"]
+                name = f"{meta['name']}-{stable_hex(10, meta['namespace'], meta['name'])[:9]}"
                 holder = world.get("apps/v1", "ReplicaSet", name, owner["metadata"]["namespace"])
             pods = _owned(world, holder)
             ready = sum(is_ready(p) for p in pods)

@@ -16,6 +16,7 @@ from lab.world.state import Daemon, Object, World
 from lab.world.text import stable_uid, win32
 
 Log = list[str]
+_NO_NETWORK = '"Unable to find HNS Network specified, please check network name and CNI deployment" '
 _PROTOCOLS = {"TCP": 6, "UDP": 17}
 
 
@@ -84,7 +85,7 @@ def _start(world: World, machine: Machine, daemon: Daemon, chosen: ProxySettings
         return "environment variable KUBE_NETWORK and network-flag not initialized"
     network = network_named(machine, chosen.network)
     if network is None:
-        return f'"Unable to find HNS Network specified, please check network name and CNI deployment" hnsNetworkName="{chosen.network}"'
+        return _NO_NETWORK + f'hnsNetworkName="{chosen.network}"'
     failure = api_failure(world, machine)
     if failure:
         return f'"Error running ProxyServer" err="{failure}"'
@@ -155,9 +156,8 @@ def sync(world: World, machine: Machine, daemon: Daemon, chosen: ProxySettings) 
     network = network_named(machine, chosen.network)
     if network is None:
         return [
-            '"The HNS network is not present or has changed since the last sync, please check the CNI deployment" hnsNetworkName="'
-            + chosen.network
-            + '"'
+            '"The HNS network is not present or has changed since the last sync, please check the CNI deployment" '
+            'hnsNetworkName="' + chosen.network + '"'
         ]
     if api_failure(world, machine):
         return log

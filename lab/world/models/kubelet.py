@@ -93,7 +93,8 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
         )
     if settings.value("--enforce-node-allocatable", "enforceNodeAllocatable", ["pods"]) not in ([], "", '""'):
         wrong.append(
-            "invalid configuration: EnforceNodeAllocatable (--enforce-node-allocatable) [pods] is not supported on Windows"
+            "invalid configuration: EnforceNodeAllocatable (--enforce-node-allocatable) [pods] is not supported "
+            "on Windows"
         )
     if wrong:
         return f'"command failed" err="failed to validate kubelet configuration, error: [{", ".join(wrong)}]"'
@@ -105,7 +106,8 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
         )
         return f'"command failed" err="failed to run Kubelet: {what} {path}: {sentence(0x2, culture)}"'
     if config is not None and config.error:
-        return f'"command failed" err="failed to run Kubelet: invalid kubeconfig: error loading config file: {config.error}"'
+        why = f"invalid kubeconfig: error loading config file: {config.error}"
+        return f'"command failed" err="failed to run Kubelet: {why}"'
     if not world.plan.classic:
         endpoint = settings.endpoint
         if endpoint.startswith("unix://") or _endpoint_pipe(endpoint) != "containerd-containerd":
@@ -154,7 +156,8 @@ def _conditions(world: World, machine: Machine, state: KubeletState) -> None:
         if world.plan.classic:
             slashed = pipe.replace("\\", "/")
             state.runtime = (
-                "docker daemon is not ready: error during connect: Get http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.40/info: "
+                "docker daemon is not ready: error during connect: "
+                "Get http://%2F%2F.%2Fpipe%2Fdocker_engine/v1.40/info: "
                 f"open {slashed}: {sentence(0x2, culture)}"
             )
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.world.machine import Event, File, Machine
-from lab.world.models import flannel
+from lab.world.models import flannel_lease
 from lab.world.models.kubelet import KubeletState
 from lab.world.net import admits_udp, network_named, remote_routes
 from lab.world.state import Daemon, LinuxNode, LogLine, Object, World
@@ -214,7 +214,7 @@ def _call_failure(world: World, machine: Machine, pod: Object, url: str) -> str:
 
 
 def linux_flannel_lines(world: World, linux: LinuxNode) -> list[LogLine]:
-    return flannel_lines(flannel.run_linux(world, linux), world.epoch + linux.boot + 60)
+    return flannel_lines(flannel_lease.run_linux(world, linux), world.epoch + linux.boot + 60)
 
 
 def daemon_lines(daemon: Daemon, fresh: list[str], start: float, *, proxy: bool) -> list[LogLine]:

@@ -275,7 +275,7 @@ def _docker_more(world: World, machine: Machine) -> dict[str, Native]:
     return answers
 
 
-_SANDBOXES = "ps -a --no-trunc --filter label=io.kubernetes.docker.type=podsandbox --format {{json .}}"  # as cri tools ask
+_SANDBOXES = "ps -a --no-trunc --filter label=io.kubernetes.docker.type=podsandbox --format {{json .}}"
 
 
 def _docker_sandboxes(world: World, machine: Machine) -> list[str]:

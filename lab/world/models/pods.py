@@ -84,7 +84,8 @@ def _pause_failure(world: World, machine: Machine, kubelet: KubeletState, pod: O
         if why == "mismatch":
             container = stable_hex(64, "compute", pod["metadata"]["uid"])
             return (
-                f'rpc error: code = Unknown desc = failed to start sandbox container for pod "{pod["metadata"]["name"]}": '
+                "rpc error: code = Unknown desc = failed to start sandbox container for pod "
+                f'"{pod["metadata"]["name"]}": '
                 f"Error response from daemon: CreateComputeSystem {container}: "
                 f"{sentence(0xC0370101, machine.os.ui_culture)} (0xc0370101)"
             )
@@ -131,7 +132,8 @@ def _attempt(world: World, machine: Machine, kubelet: KubeletState, pod: Object)
 def _setup(world: World, pod: Object, identity: str, error: cni.CniError) -> str:
     meta = pod["metadata"]
     if world.plan.classic:
-        what = f'failed to set up sandbox container "{identity}" network for pod "{meta["name"]}": networkPlugin cni failed to '
+        what = f'failed to set up sandbox container "{identity}" network for pod "{meta["name"]}": '
+        what += "networkPlugin cni failed to "
         return f'{what}set up pod "{meta["name"]}_{meta["namespace"]}" network: {error}'
     return f'failed to setup network for sandbox "{identity}": plugin type="flannel" failed (add): {error}'
 
@@ -223,7 +225,7 @@ def pod_status(
     before = status.get("conditions", [])
     status.clear()
     status["conditions"] = before
-    status["qosClass"] = "BestEffort"
+    status["qosClass"] = _qos_class(pod)
     if not pod["spec"].get("nodeName"):
         status["phase"] = "Pending"
         _conditions(world, pod, initialized=False, scheduled=False, ready=False, containers=False)
@@ -307,3 +309,10 @@ def sandbox_events(world: World, machine: Machine) -> None:
         pod = next((p for p in world.pods_on(machine.name) if p["metadata"]["uid"] == uid), None)
         if pod is not None:
             pod_event(world, pod, "Warning", reason, message, count=97, component="kubelet")
+
+
+def _qos_class(pod: Object) -> str:
+    """Guaranteed is not told apart: no workload here sets equal requests and limits for all."""
+    containers = pod["spec"]["containers"] + pod["spec"].get("initContainers", [])
+    asked = any(c.get("resources", {}).get(kind) for c in containers for kind in ("requests", "limits"))
+    return "Burstable" if asked else "BestEffort"

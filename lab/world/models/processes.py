@@ -31,7 +31,10 @@ def processes_and_ports(
         found.append(Process(name, runtime.pid, 712, runtime.path, created=runtime.started, threads=34))
         if not world.plan.classic:
             for place, sandbox in enumerate(world.node_memory(machine.name).sandboxes.values()):
-                line = f"containerd-shim-runhcs-v1.exe -namespace k8s.io -address \\\\.\\pipe\\containerd-containerd -id {sandbox.id}"
+                line = (
+                    r"containerd-shim-runhcs-v1.exe -namespace k8s.io -address \\.\pipe\containerd-containerd"
+                )
+                line += f" -id {sandbox.id}"
                 found.append(
                     Process("containerd-shim-runhcs-v1.exe", 5200 + place * 4, runtime.pid, line, threads=11)
                 )

@@ -22,7 +22,8 @@ def build(scenario: str, now: float, epoch: float | None = None, culture: str = 
     """The healthy world of `scenario` at `now` (seconds since the epoch), consequences included.
 
     `epoch` is what the relative times of machines count from (default: `now`). `culture` is the language of Windows
-    on the nodes: en-US, de-DE, zh-CN. KeyError for an unknown scenario. Everything is dated as if it had come up a day before.
+    on the nodes: en-US, de-DE, zh-CN. KeyError for an unknown scenario. Everything is dated as if it
+    had come up a day before.
     """
     world = BUILDERS[scenario](scenario, now if epoch is None else epoch)
     world.now = now

@@ -6,7 +6,7 @@ from typing import Any
 
 from lab.world.pki import certificate_request
 from lab.world.scenarios import configs
-from lab.world.state import Object, Plan, World, new_object
+from lab.world.state import Object, World, new_object
 from lab.world.text import rfc3339
 
 MONTH = 86_400.0 * 30
@@ -296,6 +296,6 @@ def approved_csr(world: World, name: str, node: str, created: float, user: str =
                     "lastUpdateTime": rfc3339(created + 1),
                     "lastTransitionTime": rfc3339(created + 1),
                 }
-            ]
+            ],
         },
     )

@@ -124,7 +124,10 @@ def join(world: World, machine: Machine) -> None:
     credential = world.pki.client(f"system:node:{name}", "system:nodes")
     pem = credential.certificate + credential.key
     reference = configs.file_credential(KUBELET_CERTIFICATE)
-    flags = f'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=npipe:////./pipe/containerd-containerd --pod-infra-container-image={plan.pause}"\n'
+    flags = (
+        'KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=npipe:////./pipe/containerd-containerd '
+        f'--pod-infra-container-image={plan.pause}"\n'
+    )
     machine.files |= {
         program: File(size=61_000_000, version="1.7.22"),
         r"C:\Program Files\containerd\crictl.exe": File(size=39_000_000),
