@@ -191,12 +191,13 @@ def remote_subnets(node: ThisNode, hns: Hns, stack: Stack, nodes: Nodes) -> Iter
         )
         yield Problem(text, proof={Hns: f"{shown}\n" + "\n".join(wrong)})
     elif stale:
-        left = ", ".join(f"{r.prefix} via {r.provider_address}" for r in stale[:5])
-        yield Problem(
-            f"{node.name} keeps routes to pods of nodes that are gone: {left}.",
-            severity=WARN,
-            proof={Hns: shown},
+        owners = {a.address: n.name for n in nodes.items for a in n.status.addresses}
+        left = ", ".join(
+            f"{r.prefix} via {r.provider_address} ({owners.get(r.provider_address, 'nobody')})"
+            for r in stale[:5]
         )
+        text = f"{node.name} keeps routes to pods that are no node's any more: {left}."
+        yield Problem(text, severity=WARN, proof={Hns: shown})
 
 
 def _judge(network: Network, peer: NodeObject) -> str:
