@@ -37,7 +37,12 @@ def build(scenario: str, now: float) -> World:
     cluster.flannel_config_map(world)
     cluster.dns_and_api_services(world)
     world.linux[master] = LinuxNode(
-        master, master, "ens33", "CentOS Linux 7 (Core)", "3.10.0-1160.el7.x86_64", "docker://19.3.11"
+        master,
+        master,
+        device="ens33",
+        os_image="CentOS Linux 7 (Core)",
+        kernel="3.10.0-1160.el7.x86_64",
+        runtime="docker://19.3.11",
     )
     node = linux_node_object(master, "10.244.0.0/24")
     role = "node-role.kubernetes.io/master"
