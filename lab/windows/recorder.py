@@ -106,10 +106,7 @@ def _questions(machine: Machine, command: str, asked: Asked, new: list[Question]
         for one in new:
             _questions(machine, command, asked, [one], store)
         return
-    common = [line for trace in traces if not trace[0].startswith("question ") for line in trace]
-    own = {
-        trace[0].removeprefix("question "): trace[1:] for trace in traces if trace[0].startswith("question ")
-    }
+    common, own = _by_question(traces)
     for one in new:
         lines = [line for line in out.splitlines() if line.startswith(f"~kw data {one.id} ")]
         if not lines or one.id not in own:
@@ -121,6 +118,20 @@ def _questions(machine: Machine, command: str, asked: Asked, new: list[Question]
         kept = {part: answer[part] for part in ("value", "error") if part in answer}
         text = json.dumps(kept, ensure_ascii=False, sort_keys=True)
         _keep(store, question_key(one), machine, text, [*common, *own[one.id]], change)
+
+
+def _by_question(traces: list[list[str]]) -> tuple[list[str], dict[str, list[str]]]:
+    """Lines that belong to no question, and those of each. A runspace is used again: its trace may hold several."""
+    common: list[str] = []
+    own: dict[str, list[str]] = {}
+    for trace in traces:
+        lines = common
+        for line in trace:
+            if line.startswith("question "):
+                lines = own.setdefault(line.removeprefix("question ").strip(), [])
+            else:
+                lines.append(line)
+    return common, own
 
 
 def _minimum(machine: Machine, command: str, asked: Asked, store: Store) -> None:
