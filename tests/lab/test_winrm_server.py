@@ -16,7 +16,7 @@ from pypsrp.wsman import WSMan
 from winkit import PASSWORD, USER, NodeFactory
 from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError
 
-from lab.windows import Clock, Conditions, Tls, WindowsNode
+from lab.windows import Clock, Conditions, Credentials, Tls, WindowsNode
 from lab.windows.conditions import SCHEMES
 from lab.windows.runs import Run, Said
 from lab.world.machine import Machine
@@ -131,7 +131,7 @@ def test_one_connection_authenticates_once(node: WindowsNode) -> None:
 
 
 def test_user_lists_of_two_nodes_are_apart(start: NodeFactory, node: WindowsNode) -> None:
-    other = WindowsNode(node.machine, type(node._plain._credentials)(USER, "another"), use_engine=False)
+    other = WindowsNode(node.machine, Credentials(USER, "another"), use_engine=False)
     with other:
         assert said(client(other, password="another"), "hostname")[2] == 0
         with pytest.raises(AuthenticationError):
