@@ -21,6 +21,8 @@ from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubeconfigs, Kubelet
 from facts.node.probes import TcpProbes
 
+Endpoint = tuple[str, int]
+
 
 def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").lower()
@@ -80,12 +82,16 @@ def kubeconfig_server(
     if found is None or not found.server:
         yield Skip("There is no kubeconfig whose server could be judged.")
         return
-    right = _endpoints(info, kubeadm, nodes)
+    right = _told(info, kubeadm)
     if not right:
         yield CannotTell("Neither cluster-info nor kubeadm-config says where this cluster's API server is.")
         return
     host, port = _host(found.server), urlsplit(found.server).port or 443
-    if is_ready(node) or host in ("127.0.0.1", "localhost") or (host, port) in right:
+    if (
+        is_ready(node)
+        or host in ("127.0.0.1", "localhost")
+        or (host, port) in right | _machines(nodes, {p for _, p in right})
+    ):
         return
     reachable = isinstance(probes, TcpProbes) and any(p.outcome == "open" for p in probes.of("api"))
     ready = node.object.condition("Ready")
@@ -100,19 +106,25 @@ def kubeconfig_server(
     )
 
 
-def _endpoints(
-    info: ClusterInfo | Failed | NotApplicable, kubeadm: KubeadmConfig | Failed | NotApplicable, nodes: Nodes
-) -> set[tuple[str, int]]:
-    """(host, port) pairs at which this cluster's API server is known to answer."""
+def _told(
+    info: ClusterInfo | Failed | NotApplicable, kubeadm: KubeadmConfig | Failed | NotApplicable
+) -> set[Endpoint]:
+    """Where cluster-info and kubeadm-config say that this cluster's API server is."""
     urls = [info.server] if isinstance(info, ClusterInfo) and info.server else []
     if isinstance(kubeadm, KubeadmConfig) and kubeadm.endpoint:
         urls.append(f"https://{kubeadm.endpoint}")
-    known = {(_host(u), urlsplit(u).port or 443) for u in urls}
-    ports = {port for _, port in known}
-    for item in nodes.items:
-        if any(role in item.metadata.labels for role in _CONTROL):
-            known |= {(a.address.lower(), port) for a in item.status.addresses for port in ports}
-    return known
+    return {(_host(u), urlsplit(u).port or 443) for u in urls}
+
+
+def _machines(nodes: Nodes, ports: set[int]) -> set[Endpoint]:
+    """The control plane's machines, which may be named instead of the endpoint before them."""
+    return {
+        (address.address.lower(), port)
+        for item in nodes.items
+        if any(role in item.metadata.labels for role in _CONTROL)
+        for address in item.status.addresses
+        for port in ports
+    }
 
 
 _CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
