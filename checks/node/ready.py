@@ -92,7 +92,9 @@ def _message(name: str, ready: Condition, renewed: datetime | None, now: datetim
     since = ready.last_transition_time
     when = f" since {clock(since)} ({span(now - since)})" if since else ""
     if ready.status == "Unknown":
-        last = f"; its last heartbeat is of {clock(renewed)}" if renewed else ""
+        # The lease is dated by the node's own clock: where that is far off, its date would only confuse.
+        dated = renewed is not None and since is not None and abs(renewed - since) < timedelta(hours=1)
+        last = f"; its last heartbeat is of {clock(renewed)}" if dated and renewed else ""
         return f"{name} is NotReady: its kubelet has {SILENT}{when}{last}."
     return f"{name} is NotReady{when}: {_area(ready.message)}: {' '.join(ready.message.split())[:240]}"
 
