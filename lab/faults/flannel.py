@@ -128,6 +128,31 @@ def lease_annotations(world: World) -> None:
 
 
 @fault(
+    "cni.flannel.linux-device",
+    "flannel on the Linux node was started by hand with a configuration without Port: its device sends to UDP 8472",
+    "https://github.com/cloudfoundry-incubator/kubo-release/pull/320",
+    node="cluster",
+)
+def linux_device(world: World) -> None:
+    for linux in world.linux.values():
+        linux.flannel_conf = {"Network": world.plan.pod_cidr, "Backend": {"Type": "vxlan", "VNI": 4096}}
+
+
+@fault(
+    "cni.flannel.hpc-removed",
+    "Somebody has deleted the DaemonSet of Windows flannel; what it made on the nodes is still there",
+    ISSUE.format("kubernetes-sigs/sig-windows-tools", 387),
+    MODERN,
+    node="cluster",
+)
+def daemon_set_removed(world: World) -> None:
+    world.delete("apps/v1", "DaemonSet", WINDOWS_DS, FLANNEL_NS)
+    for pod in list(world.each("v1", "Pod", FLANNEL_NS)):
+        if "windows" in pod["metadata"]["name"]:
+            world.delete("v1", "Pod", pod["metadata"]["name"], FLANNEL_NS)
+
+
+@fault(
     "cni.flannel.netconf-stale",
     "install.ps1 copied net-conf.json before the cluster's pod network was written into it",
     "https://github.com/microsoft/SDN/issues/352",

@@ -82,6 +82,29 @@ def registry_frozen(world: World) -> None:
 
 
 @fault(
+    "image.pause.kubeadm-mismatch",
+    "containerd and kubelet agree on pause:3.9, the cluster's kubeadm means 3.10",
+    "https://github.com/kubernetes/kubernetes/blob/master/cmd/kubeadm/app/preflight/checks.go",
+    MODERN,
+)
+def kubeadm_mismatch(world: World) -> None:
+    _use(world, edits.first(world), "registry.k8s.io/pause:3.9")
+
+
+@fault(
+    "image.pause.gc",
+    "The disk ran full, the kubelet collected the unpinned pause image, and its registry cannot be reached",
+    "https://github.com/containerd/containerd/issues/6352",
+)
+def collected(world: World) -> None:
+    machine = edits.first(world)
+    machine.disks[0]["FreeSpace"] = machine.disks[0]["Size"] // 25
+    world.node_memory(machine.name).pulled.pop(world.plan.pause, None)
+    machine.tcp[f"{world.plan.pause.split('/')[0]}:443"] = "timeout"
+    edits.recreate_pods(world, machine)
+
+
+@fault(
     "image.pause.linux-only-mirror",
     "The mirror's copy of the pause image lost its Windows entries",
     "https://github.com/kubernetes/kubernetes/issues/100708",

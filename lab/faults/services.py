@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.faults import edits
 from lab.faults.fault import ALL, ISSUE, fault
-from lab.world.machine import File, Process
+from lab.world.machine import File, FirewallRule, Process
 from lab.world.state import World
 
 NODE_PORT = 30080
@@ -22,6 +22,28 @@ CNI_CONF = r"C:\k\cni\config\cni.conf"
 def lb_missing(world: World) -> None:
     hns = edits.first(world).hns
     hns.policy_lists = [p for p in hns.policy_lists if p["Policies"][0]["ExternalPort"] != NODE_PORT]
+
+
+@fault(
+    "service.nodeport.flags",
+    "An old kube-proxy made the node port's load balancer without LocalRoutedVIP",
+    "https://github.com/microsoft/hcsshim/blob/main/hcn/hcnloadbalancer.go",
+)
+def lb_flags(world: World) -> None:
+    for item in edits.first(world).hns.policy_lists:
+        item["Policies"][0]["LocalRoutedVip"] = False
+
+
+@fault(
+    "service.nodeport.firewall",
+    "A hardening script has added a rule that blocks TCP 30000-32767",
+    "https://kubernetes.io/docs/concepts/services-networking/service/#type-nodeport",
+)
+def node_port_firewall(world: World) -> None:
+    rules = edits.first(world).firewall.rules
+    rules.append(
+        FirewallRule("Hardening-NodePorts", "Block node ports", action="Block", local_port=["30000-32767"])
+    )
 
 
 @fault(

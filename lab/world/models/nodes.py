@@ -57,7 +57,9 @@ def _condition(
     }
 
 
-def _conditions(world: World, node: Object, last_post: float | None, problems: list[str]) -> None:
+def _conditions(
+    world: World, node: Object, last_post: float | None, problems: list[str], *, disk_full: bool = False
+) -> None:
     before = {c["type"]: c for c in node["status"].get("conditions", [])}
     beat = world.now - world.now % 300 if last_post is None else last_post
     found: list[dict[str, Any]] = []
@@ -87,7 +89,11 @@ def _conditions(world: World, node: Object, last_post: float | None, problems: l
         )
     else:
         for kind, reason, message in _PRESSURES:
-            found.append(_condition(world, before, kind, "False", reason, message, beat))
+            if kind == "DiskPressure" and disk_full:
+                text = "kubelet has disk pressure"
+                found.append(_condition(world, before, kind, "True", "KubeletHasDiskPressure", text, beat))
+            else:
+                found.append(_condition(world, before, kind, "False", reason, message, beat))
         if problems:
             text = problems[0] if len(problems) == 1 else f"[{', '.join(problems)}]"
             found.append(_condition(world, before, "Ready", "False", "KubeletNotReady", text, beat))
@@ -177,7 +183,14 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
         notes = node["metadata"].setdefault("annotations", {})
         notes["volumes.kubernetes.io/controller-managed-attach-detach"] = "true"
     problems = [p for p in (kubelet.runtime, kubelet.network) if p]
-    _conditions(world, node, memory.last_post, problems)
+    full = disk_full(machine)
+    _conditions(world, node, memory.last_post, problems, disk_full=full)
+    if full and memory.last_post is None:
+        text = (
+            "Failed to garbage collect required amount of images. Attempted to free 12884901888 bytes, but only found "
+            "0 bytes eligible to free."
+        )
+        node_event(world, machine.name, "Warning", "FreeDiskSpaceFailed", text, count=14, component="kubelet")
     _taints(world, node, _UNREACHABLE if memory.last_post is not None else _NOT_READY if problems else "")
     _lease(world, machine.name, memory.last_post, machine.os.clock_offset)
     if memory.last_post is not None or problems:
@@ -190,6 +203,11 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
             component="node-controller" if memory.last_post is not None else "kubelet",
             ago=max(1.0, world.now - (world.changed_at or world.now)),
         )
+
+
+def disk_full(machine: Machine) -> bool:
+    """Whether less than a tenth of the system disk is free: the kubelet's default nodefs threshold."""
+    return any(int(d["FreeSpace"]) * 10 < int(d["Size"]) for d in machine.disks if d["DeviceID"] == "C:")
 
 
 def linux_node(world: World, linux: LinuxNode) -> None:
