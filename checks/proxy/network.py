@@ -12,7 +12,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
-from checks.proxy.settings import NOT_WORKING, minor, network_name, proxy_pod
+from checks.proxy.settings import NOT_WORKING, lines_since_it_worked, minor, network_name, proxy_pod
 from facts.access import ThisNode
 from facts.cluster.workloads import Pods
 from facts.derived.cluster_network import ClusterNetwork
@@ -240,7 +240,9 @@ def source_vip_invalid(logs: NodeLogs) -> Iterator[Said]:
     https://github.com/kubernetes/kubernetes/issues/100962.
     """
     lines = [
-        line for line in logs.lines("kube-proxy") if "source vip endpoint creation failed" in line.lower()
+        line
+        for line in lines_since_it_worked(logs.lines("kube-proxy"))
+        if "source vip endpoint creation failed" in line.lower()
     ]
     refused = next((line for line in reversed(lines) if _REFUSED.search(line)), "")
     if refused:

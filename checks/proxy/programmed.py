@@ -11,7 +11,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, Problem, Said, Skip
-from checks.proxy.settings import NOTHING_PROGRAMMED, SAME_SERVICE_ON_NODE
+from checks.proxy.settings import NOTHING_PROGRAMMED, SAME_SERVICE_ON_NODE, lines_since_it_worked
 from checks.service.ports import backends, cluster_ip_balancer, virtual_ports
 from checks.workload.edits import new_service
 from facts.access import ThisNode
@@ -155,6 +155,17 @@ def _seconds(line: str) -> int | None:
             finds="node",
         ),
         Case(
+            "refused once, and working since",
+            FLANNEL_2022,
+            (
+                _log(
+                    "E0102 03:04:05.000000 4310 reflector.go:150] failed to list *v1.Service: Unauthorized",
+                    'I0102 03:05:05.000000 4310 proxier.go:1318] "Policy successfully applied for service"',
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
             "it waited at start",
             CLASSIC_2019,
             (_log(f"I0102 03:04:05.000000 4310 proxier.go:9] {_WAITS}"),),
@@ -173,7 +184,7 @@ def kubeconfig(logs: NodeLogs) -> Iterator[Said]:
     Confused with: the seconds after its start.
     Source: kubernetes pkg/proxy/winkernel/proxier.go.
     """
-    lines = logs.lines("kube-proxy")
+    lines = lines_since_it_worked(logs.lines("kube-proxy"))
     denied = next((line for line in reversed(lines) if _DENIED.search(line)), "")
     if denied:
         yield Problem(

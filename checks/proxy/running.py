@@ -176,7 +176,8 @@ def hostname_mismatch(node: ThisNode, proxy: KubeProxy, os: Os | Failed) -> Iter
     """
     if not proxy.arguments:
         return
-    override = proxy.flags.get("hostname-override", "")
+    # kube-proxy takes the name in lower case, whoever gives it.
+    override = proxy.flags.get("hostname-override", "").strip().lower()
     if not override and isinstance(os, Failed):
         yield CannotTell(f"kube-proxy goes by the host name, and that is not known: {os.why}")
         return

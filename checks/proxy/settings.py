@@ -54,6 +54,15 @@ def network_name(proxy: KubeProxy, pod: PodObject | None) -> tuple[str, str]:
     return (proxy.kube_network, "KUBE_NETWORK on the node") if proxy.kube_network else ("", "")
 
 
+_WORKS = ("Hns LoadBalancer resource created", "Policy successfully applied for service")
+
+
+def lines_since_it_worked(lines: list[str]) -> list[str]:
+    """The log after kube-proxy last programmed something: what it complained of before is mended."""
+    last = max((at for at, line in enumerate(lines) if any(word in line for word in _WORKS)), default=-1)
+    return lines[last + 1 :]
+
+
 def gates(proxy: KubeProxy) -> dict[str, bool]:
     """Feature gates given on the command line."""
     found: dict[str, bool] = {}
