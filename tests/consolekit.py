@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from textual.pilot import Pilot
+
 from checks.cases import FLANNEL_2022, Case, Change, drafted
 from facts.session import Session
-from textual.pilot import Pilot
 from tui.app import KwinnowApp
 from tui.opening import Opened, Options
 

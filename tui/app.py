@@ -152,6 +152,7 @@ class KwinnowApp(App[None]):
     def paint(self, page: Page) -> None:
         """Have a screen show what is known now."""
         if page.is_mounted and page.query(Keys):
+            page.refreshed()
             page.tell(self._status(page), self._banner())
             page.paint()
 

@@ -22,11 +22,13 @@ from facts.fact import Fact, Failed
 from facts.session import Session
 from targets.errors import TargetError
 from tui.blend import Blend
+from tui.places import state_folder
 
 if TYPE_CHECKING:
     from tui.opening import Opened, Options
 
 Knows = Session | Blend
+LOG = "console.log"  # in the state folder
 PATIENCE = 300.0  # seconds that a question to the person stays open
 
 
@@ -62,7 +64,12 @@ class PasswordWanted:
     reply: queue.SimpleQueue[str]
 
 
-News = Progress | Judged | Trouble | Ready | PasswordWanted
+@dataclass(frozen=True)
+class Rested:
+    """Nothing is being asked any more."""
+
+
+News = Progress | Judged | Trouble | Ready | PasswordWanted | Rested
 Open = Callable[["Options", Callable[[str], str]], "Opened"]
 
 
@@ -142,12 +149,19 @@ class Investigation:
         ).start()
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        whole = False
         try:
             work()
+            whole = True
         except TargetError as error:
+            whole = True
             self.news.put(Trouble(error.what, error.hint, lasting=self.report is None))
         finally:
             self.running = False
+            if not whole:  # a fault of ours: the thread's traceback goes where threading.excepthook puts it
+                hint = f"Please report it; {state_folder() / LOG} has the traceback."
+                self.news.put(Trouble("kwinnow itself broke off.", hint, lasting=self.report is None))
+            self.news.put(Rested())
 
     def _first(self) -> None:
         held = self.opening(self.options, self.ask_password)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from facts.answers import Progress
-from tui.investigation import Judged, News, PasswordWanted, Ready, Trouble
+from tui.investigation import News, PasswordWanted, Ready, Trouble
 
 if TYPE_CHECKING:
     from tui.app import KwinnowApp
 
 
 def take(app: KwinnowApp, news: Sequence[News]) -> None:
-    """Bring the console's state up to date. Painting is the caller's, once for all of it."""
+    """Bring the console's state up to date. Painting is the caller's, once for all
+    of it; a new report is read where it is shown.
+    """
     for item in news:
         if isinstance(item, Progress):
             app.seen.take(item)
@@ -26,5 +28,3 @@ def take(app: KwinnowApp, news: Sequence[News]) -> None:
         elif isinstance(item, Ready):
             for warning in item.held.warnings:
                 app.notify(warning, severity="warning", markup=False)
-        elif isinstance(item, Judged):
-            pass  # the report is read where it is shown

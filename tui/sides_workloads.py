@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from facts.cluster.objects import PodObject, ServiceObject, ServicePort
@@ -73,47 +74,78 @@ def _pod(pod: PodObject, sandboxes: Answer, hns: Answer) -> Side:
     return Side("Pods", what, api, ", ".join(parts), Verdict.EQUAL if good else Verdict.DIFFERS, note)
 
 
+class Ready:
+    """How many ready addresses stand behind the ports of Services: looked through once, for clusters are large."""
+
+    def __init__(self, slices: EndpointSlices) -> None:
+        self._nodes: dict[tuple[str, str, str, str], Counter[str]] = {}
+        for piece in slices.items:
+            for port in piece.ports:
+                key = (piece.metadata.namespace, piece.service, port.name, port.protocol)
+                counted = self._nodes.setdefault(key, Counter())
+                for endpoint in piece.endpoints:
+                    if endpoint.ready:
+                        counted[endpoint.node_name] += len(endpoint.addresses)
+
+    def behind(self, service: ServiceObject, port: ServicePort, node: str = "") -> int:
+        """Of one port; with `node`: only those on that node."""
+        where = service.metadata
+        counted = self._nodes.get((where.namespace, where.name, port.name, port.protocol), Counter())
+        return counted[node] if node else counted.total()
+
+
+class Balancers:
+    """The load balancers of HNS by address, port and protocol. A NodePort's has no VIP, or those of the node."""
+
+    def __init__(self, hns: Hns) -> None:
+        self._found: dict[tuple[str, int, int], LoadBalancer] = {}
+        for one in hns.load_balancers:
+            for vip in one.vips:
+                self._found.setdefault((vip, one.external_port, one.protocol), one)
+            if not one.vips or one.local_routed_vip:
+                self._found.setdefault(("", one.external_port, one.protocol), one)
+
+    def find(self, vip: str, port: int, protocol: str) -> LoadBalancer | None:
+        return self._found.get((vip, port, PROTOCOLS.get(protocol, 0)))
+
+
 def services(name: str, listed: Answer, slices: Answer, hns: Answer) -> Iterator[Side]:
     """Each port of each Service (and each NodePort) against the load balancers that HNS has for it."""
     if not isinstance(listed, ServiceObjects):
         yield Side("Services", "services", "", "", Verdict.UNTOLD, why_not(listed))
         return
+    ready = Ready(slices) if isinstance(slices, EndpointSlices) else None
+    balancers = Balancers(hns) if isinstance(hns, Hns) else None
+    why = why_not(slices, hns)
     for service in listed.items:
         if service.spec.cluster_ip in ("", "None") or service.spec.type == "ExternalName":
             continue
         for port in service.spec.ports:
-            yield _port(name, service, port, slices, hns, node_port=False)
-            if port.node_port:
-                yield _port(name, service, port, slices, hns, node_port=True)
-
-
-def ready_endpoints(service: ServiceObject, port: ServicePort, slices: EndpointSlices, only: str = "") -> int:
-    """How many ready addresses stand behind a port (with `only`: on that node)."""
-    where = service.metadata
-    return sum(
-        len(endpoint.addresses)
-        for piece in slices.of(where.namespace, where.name)
-        if any(p.name == port.name and p.protocol == port.protocol for p in piece.ports)
-        for endpoint in piece.endpoints
-        if endpoint.ready and only in ("", endpoint.node_name)
-    )
+            for number in (0, port.node_port) if port.node_port else (0,):
+                yield _port(name, service, port, number, ready, balancers, why)
 
 
 def _port(
-    name: str, service: ServiceObject, port: ServicePort, slices: Answer, hns: Answer, *, node_port: bool
+    name: str,
+    service: ServiceObject,
+    port: ServicePort,
+    node_port: int,
+    ready: Ready | None,
+    balancers: Balancers | None,
+    why: str,
 ) -> Side:
     spec, where = service.spec, service.metadata
-    number = port.node_port if node_port else port.port
+    number = node_port or port.port
     what = f"{where.namespace}/{where.name} {'NodePort ' if node_port else ''}{number}/{port.protocol}"
     local = (spec.external_traffic_policy if node_port else spec.internal_traffic_policy) == "Local"
     address = f"any:{number}" if node_port else f"{spec.cluster_ip}:{number}"
-    if not isinstance(slices, EndpointSlices):
-        return untold("Services", what, address, why_not(slices))
-    behind = ready_endpoints(service, port, slices, name if local else "")
+    if ready is None:
+        return untold("Services", what, address, why)
+    behind = ready.behind(service, port, name if local else "")
     api = f"{address} → {behind} ready"
-    if not isinstance(hns, Hns):
-        return untold("Services", what, api, why_not(hns))
-    balancer = _balancer(hns, "" if node_port else spec.cluster_ip, number, PROTOCOLS.get(port.protocol, 0))
+    if balancers is None:
+        return untold("Services", what, api, why)
+    balancer = balancers.find("" if node_port else spec.cluster_ip, number, port.protocol)
     if balancer is None:
         good = behind == 0  # kube-proxy makes no load balancer for a Service without endpoints
         note = (
@@ -129,14 +161,3 @@ def _port(
     good = held == behind
     note = "" if good else "kube-proxy on the node has not followed the endpoints."
     return Side("Services", what, api, node, Verdict.EQUAL if good else Verdict.DIFFERS, note)
-
-
-def _balancer(hns: Hns, vip: str, port: int, protocol: int) -> LoadBalancer | None:
-    """By VIP, port and protocol; a NodePort's has no VIP, or those of the node."""
-    for balancer in hns.load_balancers:
-        if balancer.external_port == port and balancer.protocol == protocol:
-            if vip and vip in balancer.vips:
-                return balancer
-            if not vip and (not balancer.vips or balancer.local_routed_vip):
-                return balancer
-    return None

@@ -119,9 +119,13 @@ class Table(ScrollView, can_focus=True):
         """The head line covers the first line of the pane, so a row must stand below it."""
         top, room = round(self.scroll_y), self.size.height - 1
         if index < top or index <= 1:  # a heading above the first row comes into view with it
-            self.scroll_to(y=index if index > 1 else 0, animate=False, immediate=True)
+            self._scroll(index if index > 1 else 0)
         elif index >= top + room:
-            self.scroll_to(y=index - room + 1, animate=False, immediate=True)
+            self._scroll(index - room + 1)
+
+    def _scroll(self, y: int) -> None:
+        # Forced, because textual ignores it while the scrollbar is not on screen yet.
+        self.scroll_to(y=y, animate=False, immediate=True, force=True)
 
     def put(self, key: str) -> None:
         """Put the cursor on the row with this key, if there is one."""
@@ -177,6 +181,8 @@ class Table(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, len(self.rows) + 1)
+        if self.index >= 0:  # where there was no room yet, or there is less of it now
+            self.call_after_refresh(lambda: self._reveal(self.index))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -161,9 +161,9 @@ def fold(effects: int, opened: bool) -> str:
 def finding_text(finding: Finding, report: Report, *, mends: bool) -> Text:
     """Everything about a finding: sentence, remedy, links, proof."""
     sign, style = SEVERITY[finding.severity]
-    text = word(f"{sign} {finding.severity.word} ", style).append_text(line(finding.id, "bold"))
+    text = word(f"{sign} {finding.severity.word} ", style).append_text(line(f"{finding.id}  ", "bold"))
     where = f" on {finding.node}" if finding.node and finding.object.kind != "Node" else ""
-    text.append_text(line(f"  {finding.object}{where}", QUIET)).append("\n")
+    text.append_text(line(f"{finding.object}{where}", QUIET)).append("\n")
     text.append_text(block(f"{finding.message}\n"))
     if finding.remedy:
         text.append("Remedy  ", INFO).append_text(block(f"{finding.remedy}\n"))

@@ -15,6 +15,7 @@ from tui.screens.page import ListPage
 from tui.seen import Asked, FleetRow, fleet
 
 BAR = 6
+NARROW = 100  # cells; below, what was asked and what is unsure stand in the column of the findings
 CLUSTER_ROW = "(cluster)"
 
 
@@ -31,9 +32,9 @@ First cause is the finding that accounts for most of what is wrong there."""
         Column("Node", most=24),
         Column("Ready", width=10),
         Column("Way", most=14),
-        Column("Asked", width=11),
-        Column("Findings", most=12),
-        Column("Unsure", width=6),
+        Column("Asked", width=11, least=NARROW - 1),
+        Column("Findings", most=16),
+        Column("Unsure", width=6, least=NARROW - 1),
         Column("Build", least=104, most=12),
         Column("Kubelet", least=130, most=12),
         Column("Runtime", least=150, most=24),
@@ -50,7 +51,7 @@ First cause is the finding that accounts for most of what is wrong there."""
 
     def rows(self) -> list[Row]:
         return [
-            Row(r.name or CLUSTER_ROW, cells(r))
+            Row(r.name or CLUSTER_ROW, cells(r, narrow=self.size.width < NARROW))
             for r in self._fleet()
             if self.keeps(f"{r.name} {r.os} {r.ready} {r.way} {r.build} {r.cause.id if r.cause else ''}")
         ]
@@ -86,15 +87,15 @@ First cause is the finding that accounts for most of what is wrong there."""
         if found is None:
             return nothing(trouble.what, trouble.hint) if trouble else Text()
         text = Text()
-        text.append_text(line(found.name or "The cluster as a whole", "bold"))
+        text.append_text(line(f"{found.name or 'The cluster as a whole'}   ", "bold"))
         versions = "   ".join(v for v in (found.os, found.build, found.kubelet, found.runtime) if v)
-        text.append_text(line(f"   {versions}", QUIET)).append("\n")
+        text.append_text(line(versions, QUIET)).append("\n")
         if found.cause is not None:
             sign, style = SEVERITY[found.cause.severity]
             text.append(f"{sign} First cause ", style)
             text.append_text(block(f"{found.cause.id}: {found.cause.message}\n"))
             text.append_text(block(f"  Remedy: {found.cause.remedy}\n" if found.cause.remedy else ""))
-        elif found.asked and found.asked.finished and not found.errors + found.warnings + found.unsure:
+        elif found.judged and not found.errors + found.warnings + found.unsure:
             text.append("✔ Every check that could be made here passes.\n", GOOD)
         access = self.kwinnow.get(Access, found.name) if found.os == "windows" else None
         for attempt in access.attempts if isinstance(access, Access) else ():
@@ -128,7 +129,7 @@ def nothing(what: str, hint: str) -> Text:
     return text
 
 
-def cells(row: FleetRow) -> tuple[Text, ...]:
+def cells(row: FleetRow, *, narrow: bool = False) -> tuple[Text, ...]:
     """One node as the table's cells, in the order of COLUMNS."""
     name = line(
         row.name or CLUSTER_ROW, "bold" if row.os == "windows" else QUIET if row.name else "bold italic"
@@ -138,7 +139,7 @@ def cells(row: FleetRow) -> tuple[Text, ...]:
         ready(row),
         way(row),
         progress(row.asked),
-        findings(row),
+        together(row) if narrow else findings(row),
         word(f"? {row.unsure}", UNSURE) if row.unsure else word("–" if row.judged else "", QUIET),
         line(row.build),
         line(row.kubelet),
@@ -174,6 +175,15 @@ def progress(asked: Asked | None) -> Text:
     return word("▰" * full + "▱" * (BAR - full), INFO).append(f" {asked.done}/{asked.total}", QUIET)
 
 
+def together(row: FleetRow) -> Text:
+    """Findings and doubts in one cell, or the progress while there are none yet."""
+    if row.asked and not row.asked.finished and not row.errors + row.warnings:
+        return progress(row.asked)
+    doubt = word(f"? {row.unsure}", UNSURE) if row.unsure else Text()
+    found = counts(row.errors, row.warnings, row.infos)
+    return found.append_text(doubt) if found.plain or doubt.plain else findings(row)
+
+
 def findings(row: FleetRow) -> Text:
     if row.errors + row.warnings + row.infos:
         return counts(row.errors, row.warnings, row.infos)
@@ -188,6 +198,6 @@ def cause(row: FleetRow) -> Text:
     sign, style = SEVERITY[row.cause.severity]
     return (
         word(f"{sign} ", style)
-        .append_text(line(row.cause.id, "bold"))
-        .append_text(line(f"  {row.cause.message}"))
+        .append_text(line(f"{row.cause.id}  ", "bold"))
+        .append_text(line(row.cause.message))
     )

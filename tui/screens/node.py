@@ -52,10 +52,11 @@ d shows only what differs or could not be told. The lower pane has the whole of 
         super().__init__()
         self.node = node
         self.only_differences = False
+        self._compared: list[Side] = []
 
     @property
     def path(self) -> str:
-        sides = self._sides()
+        sides = self._compared
         differ = sum(s.verdict is Verdict.DIFFERS for s in sides)
         unsure = sum(s.verdict is Verdict.UNTOLD for s in sides)
         return f"node › {self.node}  ≠ {differ}  ? {unsure}"
@@ -68,10 +69,14 @@ d shows only what differs or could not be told. The lower pane has the whole of 
         )
         return both_sides(node, lambda fact: get(fact, self.node)) if node else []
 
+    def refreshed(self) -> None:
+        """Compare once for each time that something is known anew; rows, detail and status read the same result."""
+        self._compared = self._sides()
+
     def rows(self) -> list[Row]:
         rows: list[Row] = []
         group = ""
-        for side in self._sides():
+        for side in self._compared:
             if self.only_differences and side.verdict in (Verdict.EQUAL, Verdict.PLAIN):
                 continue
             if not self.keeps(f"{side.group} {side.what} {side.api} {side.node}"):
@@ -83,7 +88,7 @@ d shows only what differs or could not be told. The lower pane has the whole of 
         return rows
 
     def detail(self, key: str) -> Text:
-        side = next((s for s in self._sides() if f"{s.group}/{s.what}" == key), None)
+        side = next((s for s in self._compared if f"{s.group}/{s.what}" == key), None)
         if side is None:
             return Text()
         text = word(f"{side.verdict.value} ", STYLES[side.verdict]).append_text(
@@ -113,7 +118,7 @@ d shows only what differs or could not be told. The lower pane has the whole of 
         lines += ["| | What | The API says | The node says | |", "|---|---|---|---|---|"]
         lines += [
             f"| {s.verdict.value} | {s.what} | {s.api} | {s.node} | {s.note} |"
-            for s in self._sides()
+            for s in self._compared
             if not self.only_differences or s.verdict in (Verdict.DIFFERS, Verdict.UNTOLD)
         ]
         self.kwinnow.copy_text("\n".join(lines) + "\n", f"node-{self.node}")

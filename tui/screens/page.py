@@ -63,6 +63,9 @@ class Page(Screen[None]):
     def on_resize(self) -> None:
         self.kwinnow.paint(self)
 
+    def refreshed(self) -> None:
+        """Something is known anew; called before `path` is read and `paint` is called."""
+
     def paint(self) -> None:
         """Show what is known now. Called on the tick when something has changed."""
 
