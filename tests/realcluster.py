@@ -19,7 +19,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,21 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(shared: Path, programs: Path) -> RealCluster:
+@contextlib.contextmanager
+def own_cluster(folder: Path, *api_flags: str) -> Iterator[RealCluster]:
+    """A cluster that nobody else uses, for tests that fill it with nodes and system pods. Gone at the end."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("no real control plane: set KWINNOW_KUBERNETES to a folder with etcd and kube-apiserver")
+    cluster = _start(folder, programs, api_flags)
+    try:
+        yield cluster
+    finally:
+        for pid in cluster.pids:
+            _end(pid)
+
+
+def _start(shared: Path, programs: Path, api_flags: Sequence[str] = ()) -> RealCluster:
     port, etcd, peer = _free_ports(3)
     folder = shared / f"at-{port}"
     pki = folder / "pki"
@@ -186,6 +200,7 @@ def _start(shared: Path, programs: Path) -> RealCluster:
         "--allow-privileged",
         # No controller makes the "default" account that this would ask of every pod.
         "--disable-admission-plugins=ServiceAccount",
+        *api_flags,
     ]
     processes = []
     for name, command in (("etcd", etcd_command), ("kube-apiserver", api_command)):

@@ -9,12 +9,31 @@ from lab.world.state import Object
 
 
 def served(item: Object, resource: Resource) -> Object:
-    """The object in the served version. The stored object is never changed."""
+    """The object in the served version, with the defaults that the server fills in. The stored object is never
+    changed."""
+    item = _defaulted(item)
     if resource.group_version == item["apiVersion"]:
         return item
     if resource.kind == "EndpointSlice":
         return _slice_v1beta1(item)
     return _event(item, resource.group_version)
+
+
+def _defaulted(item: Object) -> Object:
+    """What a real server adds to every object of the kind, as far as the world leaves it out.
+
+    Compared with Kubernetes 1.36: an empty securityContext, and the generation that every DaemonSet is annotated with.
+    """
+    if item["kind"] == "Pod":
+        return {**item, "spec": {"securityContext": {}, **item["spec"]}}
+    if item["kind"] not in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"):
+        return item
+    spec, meta = item["spec"], item["metadata"]
+    template = {**spec["template"], "spec": {"securityContext": {}, **spec["template"]["spec"]}}
+    if item["kind"] == "DaemonSet":
+        generation = {"deprecated.daemonset.template.generation": str(meta.get("generation", 1))}
+        meta = {**meta, "annotations": {**generation, **meta.get("annotations", {})}}
+    return {**item, "metadata": meta, "spec": {**spec, "template": template}}
 
 
 def _slice_v1beta1(item: Object) -> Object:

@@ -117,9 +117,17 @@ def _taints(world: World, node: Object, key: str) -> None:
         node["spec"].pop("taints", None)
 
 
+def _quantity(kib: int) -> str:
+    """As the API server writes amounts of bytes: in the largest unit that leaves a whole number."""
+    units = ["Ki", "Mi", "Gi"]
+    while kib and kib % 1024 == 0 and len(units) > 1:
+        kib, units = kib // 1024, units[1:]
+    return f"{kib}{units[0]}"
+
+
 def _capacity(cpus: int, memory_kb: int, reserved_kb: int) -> dict[str, Any]:
     def amounts(memory: int) -> dict[str, str]:
-        return {"cpu": str(cpus), "ephemeral-storage": "104755180Ki", "memory": f"{memory}Ki", "pods": "110"}
+        return {"cpu": str(cpus), "ephemeral-storage": "104755180Ki", "memory": _quantity(memory), "pods": "110"}
 
     return {"capacity": amounts(memory_kb), "allocatable": amounts(memory_kb - reserved_kb)}
 
