@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from checks.cases import Change, change, fails, fields
-from checks.causes import cause_of
+from checks.causes import CLUSTER, cause_of
 from checks.check import Case, check
 from checks.cni.links import no_flanneld, no_lease
 from checks.edits import node_object
@@ -92,7 +92,15 @@ def _network(value: str) -> Change:
     "node.podcidr.outside",
     title="The node's slice lies in flannel's network",
     severity=ERROR,
-    explains=no_flanneld(),
+    explains=[
+        # A wrong Network is wrong for every node, the Linux ones too, of which no Windows check speaks.
+        cause_of(
+            "cni.flannel.lease-annotations",
+            CLUSTER,
+            when=lambda cause, effect: "no flannel lease" in effect.message,
+        ),
+        *no_flanneld(),
+    ],
     cases=[
         Case("flannel has another network", FLANNEL_2022, (_network("10.200.0.0/16"),), finds="node"),
         Case("a slice from elsewhere", CLASSIC_2019, (_cidr("10.99.3.0/24"),), finds="node"),
