@@ -6,17 +6,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from facts.collector.source import LiveNodes, NodeSource
-from facts.recorded import RecordingNodes, opened
-from facts.session import Session
-from targets.config import Config
-from targets.config import load as load_config
-from targets.configured_ways import ConfiguredWays
 from targets.errors import TargetError
-from targets.passwords import Passwords
-from targets.recording import Recorder, Recording, RecordingCluster
-from targets.target import ClusterTarget, CommandLog
+
+# The wires are imported where they are opened: `--help` and the console's first paint wait for none of them.
+if TYPE_CHECKING:
+    from facts.session import Session
+    from targets.config import Config
+    from targets.configured_ways import ConfiguredWays
+    from targets.recording import Recorder
 
 Prompt = Callable[[str], str]
 
@@ -66,11 +65,20 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
 
     Nothing is asked yet.
     """
+    from facts.recorded import RecordingNodes, opened
+    from targets.recording import Recorder, Recording, RecordingCluster
+
     if options.open is not None:
         recording = Recording(options.open)
         warnings = [f"{options.open} ends early; what it holds is judged."] if recording.cut_off else []
         return Opened(opened(recording, only=options.nodes), options, warnings=warnings)
+    from facts.collector.source import LiveNodes, NodeSource
+    from facts.session import Session
     from targets.cluster import open_cluster
+    from targets.config import load as load_config
+    from targets.configured_ways import ConfiguredWays
+    from targets.passwords import Passwords
+    from targets.target import ClusterTarget, CommandLog
 
     log = CommandLog()
     config = load_config(options.config)

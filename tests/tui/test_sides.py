@@ -121,12 +121,7 @@ DIFFERENCES: dict[str, tuple[Change, str, str]] = {
     "no endpoint": (change(Hns, lambda hns: replace(hns, endpoints=())), "Pods/shop/", "no endpoint"),
     "no load balancers": (fields(Hns, load_balancers=()), "Services/shop/", "no load balancer"),
     "a load balancer lost its endpoints": (
-        change(
-            Hns,
-            lambda hns: replace(
-                hns, load_balancers=tuple(replace(b, endpoints=()) for b in hns.load_balancers)
-            ),
-        ),
+        balancers(lambda b: replace(b, endpoints=())),
         "Services/shop/",
         "0 endpoints",
     ),

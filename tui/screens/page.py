@@ -175,6 +175,8 @@ class ListPage(Page):
     def paint(self) -> None:
         table = self.query_one(Table)
         table.show(self.rows())
+        trouble = self.kwinnow.trouble
+        self.set_class(not table.rows and trouble is not None and trouble.lasting, "lost")
         self.query_one(Detail).show(self.detail(table.cursor), table.cursor)
 
     def on_table_moved(self) -> None:
