@@ -107,6 +107,9 @@ def _daemon_set(item: Object, now: float) -> list[Any]:
         status.get("numberAvailable", 0),
         selector,
         age(item["metadata"]["creationTimestamp"], now),
+        ",".join(c["name"] for c in spec["containers"]),
+        ",".join(c["image"] for c in spec["containers"]),
+        ",".join(f"{k}={v}" for k, v in item["spec"]["selector"].get("matchLabels", {}).items()),
     ]
 
 
@@ -170,7 +173,12 @@ _TABLES: dict[str, tuple[list[Column], Row]] = {
     ),
     "Pod": (_columns("Name|Ready|Status|Restarts|Age", "IP|Node|Nominated Node|Readiness Gates"), _pod),
     "Service": (_columns("Name|Type|Cluster-IP|External-IP|Port(s)|Age", "Selector"), _service),
-    "DaemonSet": (_columns("Name|Desired|Current|Ready|Up-to-date|Available|Node Selector|Age"), _daemon_set),
+    "DaemonSet": (
+        _columns(
+            "Name|Desired|Current|Ready|Up-to-date|Available|Node Selector|Age", "Containers|Images|Selector"
+        ),
+        _daemon_set,
+    ),
     "Deployment": (_columns("Name|Ready|Up-to-date|Available|Age"), _deployment),
     "Event": (_columns("Last Seen|Type|Reason|Object|Message"), _event),
     "ConfigMap": (_columns("Name|Data|Age"), _config_map),
@@ -179,6 +187,16 @@ _TABLES: dict[str, tuple[list[Column], Row]] = {
         _csr,
     ),
 }
+
+
+_NUMBERS = {"Desired", "Current", "Up-to-date", "Available", "Data"}
+
+
+def _type_of(kind: str, column: str) -> str:
+    """The type of a column, as the real server declares it."""
+    if column == "Created At":
+        return "date"
+    return "integer" if column in _NUMBERS or (kind, column) == ("DaemonSet", "Ready") else "string"
 
 
 def table(kind: str, items: list[Object], meta: dict[str, Any], now: float, include: str) -> dict[str, Any]:
@@ -202,11 +220,7 @@ def table(kind: str, items: list[Object], meta: dict[str, Any], now: float, incl
         "columnDefinitions": [
             {
                 "name": name,
-                "type": "date"
-                if name == "Created At"
-                else "integer"
-                if name in ("Desired", "Current", "Data")
-                else "string",
+                "type": _type_of(kind, name),
                 "format": "name" if name == "Name" else "",
                 "description": text,
                 "priority": priority,
