@@ -1,0 +1,246 @@
+"""Mending from the console: the plan is shown whole, nothing runs unasked, the result and the undo are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import pytest
+from consolekit import judged, screen_text, session_with, until
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from checks.edits import service
+from facts.access import Access
+from facts.collector.source import OnAnswer, OnHello
+from facts.collector.wire import Asked, RawAnswer
+from facts.node.windows import Services
+from facts.session import Session
+from playbooks.journal import Journal, Mark
+from targets.config import Config, ContextLook
+from targets.deadline import Deadline
+from targets.errors import NotFound
+from targets.target import ClusterTarget, NodeRef
+from tui.app import KwinnowApp
+from tui.opening import Opened, Options
+from tui.panes.table import Table
+from tui.screens.findings import FindingsScreen
+from tui.screens.fix import FixScreen
+
+T = TypeVar("T")
+FINDING = "runtime.containerd.stopped"
+
+
+class Leases:
+    """A cluster that answers as the example does and keeps the one lease that a lock needs."""
+
+    def __init__(self, cluster: ClusterTarget) -> None:
+        self._cluster = cluster
+        self.context, self.server = cluster.context, cluster.server
+        self.writes: list[str] = []
+        self._lease: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    def get(self, path: str, as_type: type[T]) -> T:
+        if "/leases/kwinnow-" not in path:
+            return self._cluster.get(path, as_type)
+        if self._lease is None:
+            raise NotFound("There is no such lease.")
+        return msgspec.convert(self._lease, as_type)
+
+    def create(self, path: str, body: object, as_type: type[T]) -> T:
+        return self.request("POST", path, as_type, body=body)
+
+    def request(self, method: str, path: str, as_type: type[T], *, body: object = None) -> T:
+        self.writes.append(f"{method} {path}")
+        self._lease = None if method == "DELETE" else msgspec.to_builtins(body)
+        return msgspec.convert(self._lease or {"metadata": {}, "spec": {}}, as_type)
+
+
+class Machine:
+    """A Windows node with one service that a step may start; every other question is answered as recorded."""
+
+    def __init__(self, session: Session, node: str) -> None:
+        self.session, self.node = session, node
+        self.running = False
+        self.acts: list[dict[str, Any]] = []
+
+    def cancel(self, node: str) -> None:
+        """Nothing is under way."""
+
+    def collect(
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
+    ) -> Access:
+        ours = {"act": self._act, "services": lambda _: self._services(node.name)}
+        others = [q for q in questions if q.id not in ours]
+        access = self.session.nodes.collect(node, others, deadline, on_hello, on_answer)
+        at = self.session.answer(Services, node.name).at
+        for question in questions:
+            if question.id in ours:
+                value = ours[question.id](dict(question.parameters))
+                on_answer(question.id, RawAnswer(at, 1, _raw(value), None))
+        return access
+
+    def _act(self, parameters: dict[str, Any]) -> object:
+        self.acts.append(parameters)
+        self.running = "before" not in parameters
+        return {"before": {"state": "Stopped", "start_mode": "Auto"}, "after": {}, "changed": True}
+
+    def _services(self, node: str) -> object:
+        found = self.session.get(Services, node)
+        assert isinstance(found, Services)
+        told = msgspec.to_builtins(found)
+        for item in told["services"]:
+            if node == self.node and item["name"] == "containerd":
+                item["state"] = "Running" if self.running else "Stopped"
+        return told
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def made(*, read_only: bool = False) -> tuple[KwinnowApp, Machine, Leases]:
+    example = session_with(service("containerd", state="Stopped", pid=0, node="win-1"))
+    machine = Machine(example, "win-1")
+    cluster = Leases(example.cluster)
+    session = Session(cluster, machine)
+    session.answers = example.answers.copy()
+    config = Config(Path("config.toml"), contexts={cluster.context: ContextLook(read_only=read_only)})
+
+    def opening(options: Options, prompt: Callable[[str], str]) -> Opened:
+        return Opened(session, options, config)
+
+    return KwinnowApp(Options(), opening), machine, cluster
+
+
+async def to_the_finding(pilot: Pilot[None], app: KwinnowApp) -> None:
+    await judged(pilot, app)
+    await pilot.press("f")
+    await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
+    table = app.screen.query_one(Table)
+    table.put(f"{FINDING}:node/win-1")
+    assert table.cursor.startswith(FINDING)
+
+
+def said(app: KwinnowApp) -> str:
+    assert isinstance(app.screen, FixScreen)
+    return app.screen.text.plain
+
+
+def offered(app: KwinnowApp) -> str:
+    button = app.screen.query_one("#run", Button)
+    return str(button.label) if button.display and not button.disabled else ""
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tuple[int, int]) -> None:
+    async def run() -> None:
+        app, machine, cluster = made()
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await to_the_finding(pilot, app)
+            await pilot.press("F")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen))
+            await until(pilot, lambda: offered(app) == "Run on win-1 in lab")
+            step = app.steps[FINDING]
+            for part in (
+                "win-1",
+                "lab",
+                "https://lab",
+                step.blast_radius,
+                step.undo_says,
+                '"name":"containerd"',
+            ):
+                assert part in said(app)
+            script = said(app).replace("│ ", "")
+            assert all(line in script for line in step.text().splitlines()), "the exact script"
+            assert machine.acts == [] and cluster.writes == [], "nothing has run"
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
+            assert machine.acts == [], "Close has the focus, not Run"
+
+            await pilot.press("F")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen) and offered(app) != "")
+            await pilot.press("tab", "enter")
+            await until(pilot, lambda: "✔ Done; the check passes now." in said(app))
+            assert len(machine.acts) == 1 and any("kwinnow-win-1" in w for w in cluster.writes)
+            await until(pilot, lambda: offered(app) == "Undo on win-1 in lab")
+            assert all(line in said(app).replace("│ ", "") for line in step.undo_text().splitlines())
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
+            await judged(pilot, app)
+            keys = [r.key for r in app.screen.query_one(Table).rows]
+            assert not any(k.startswith(FINDING) for k in keys), "what was mended is gone from the list"
+
+            await pilot.press("U")
+            await until(
+                pilot, lambda: isinstance(app.screen, FixScreen) and offered(app) == "Undo on win-1 in lab"
+            )
+            await pilot.press("tab", "enter")
+            await until(pilot, lambda: "✔ Undone; the check finds the fault again." in said(app))
+            assert machine.acts[1]["before"] == {"state": "Stopped", "start_mode": "Auto"}
+            await pilot.press("escape")
+            await judged(pilot, app)
+            await until(pilot, lambda: FINDING in screen_text(app))
+            await pilot.press("U")
+            await until(pilot, lambda: "can be undone" in screen_text(app))
+        assert [e.mark for e in Journal(state).entries()][-2:] == [Mark.UNDOING, Mark.UNDONE]
+
+    asyncio.run(run())
+
+
+def test_a_read_only_context_refuses_and_says_why() -> None:
+    async def run() -> None:
+        app, machine, _ = made(read_only=True)
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await to_the_finding(pilot, app)
+            assert "⊘ read-only" in screen_text(app).splitlines()[0]
+            for key in ("F", "U"):
+                await pilot.press(key)
+                await until(
+                    pilot, lambda: "marked read_only in config.toml" in " ".join(screen_text(app).split())
+                )
+                assert isinstance(app.screen, FindingsScreen)
+            assert machine.acts == []
+
+    asyncio.run(run())
+
+
+def test_what_is_no_longer_wrong_is_not_acted_on() -> None:
+    async def run() -> None:
+        app, machine, _ = made()
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await to_the_finding(pilot, app)
+            machine.running = True  # somebody else started it
+            await pilot.press("F")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen) and "Nothing to do" in said(app))
+            assert offered(app) == "" and machine.acts == []
+
+    asyncio.run(run())
+
+
+def test_a_finding_without_a_step_says_so() -> None:
+    from consolekit import console
+
+    from checks.cases import fields
+    from facts.node.hns import Hns
+
+    async def run() -> None:
+        app = console(fields(Hns, load_balancers=()))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await judged(pilot, app)
+            await pilot.press("f", "F")
+            await until(pilot, lambda: "No step mends" in screen_text(app))
+            assert isinstance(app.screen, FindingsScreen)
+
+    asyncio.run(run())
