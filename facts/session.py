@@ -135,13 +135,14 @@ class Session:
 
     def again(self, facts: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
         """Ask `facts` anew, and all that derives from them or takes parameters from them."""
+        facts = set(facts)
         stale = set(facts)
         while True:
             more = {f for f in QUESTIONS if f not in stale and any(n.fact in stale for n in needs_of_fact(f))}
             if not more:
                 break
             stale |= more
-        renew = [f for f in stale if f in self._wanted]
+        renew = {f for f in stale if f in self._wanted} | set(facts)
         now = self._recorded_now or datetime.now(UTC)
         self.answers.put(Now, "", Answer(Now(now), "the console's clock", now))
         for fact in stale:
