@@ -1,4 +1,4 @@
-"""What the product asks an API server, recorded; and the comparison of two servers' answers, as far as it reads them."""
+"""What the product asks an API server, recorded; and how two servers' answers differ, as far as it reads them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import msgspec
 import msgspec.inspect as inspect
 import pytest
-from realobjects import SERVERS_OWN, Reply, Speaker
+from realobjects import Reply, Speaker, servers_own
 
 from facts.access import Access
+from facts.catalogue import load
 from facts.fact import QUESTIONS, Fact, Origin
 from facts.session import Session
 from targets.api_client import ApiClient, Request
@@ -29,6 +30,8 @@ GZIP_FROM = 128 * 1024
 
 
 def cluster_facts() -> list[type[Fact]]:
+    """Every fact that is asked of the API, by name."""
+    load()
     return sorted((f for f, q in QUESTIONS.items() if q.origin is Origin.CLUSTER), key=lambda f: f.__name__)
 
 
@@ -93,9 +96,6 @@ class Asked:
 
 def everything_asked(cluster: Cluster) -> list[Asked]:
     """Every request of an investigation, as it leaves the wire: each once."""
-    from checks.check import load  # loads every fact that a check needs
-
-    facts = {fact for check in load().values() for fact in check.facts} | set(cluster_facts())
     sent: list[Request] = []
     original = ApiClient.exchange
 
@@ -106,8 +106,7 @@ def everything_asked(cluster: Cluster) -> list[Asked]:
     seen = Seen(cluster)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ApiClient, "exchange", exchange)
-        wanted = [f for f in facts if QUESTIONS[f].origin is not Origin.NODE]
-        Session(seen, NoNodes(), log=cluster.log).gather(wanted)
+        Session(seen, NoNodes(), log=cluster.log).gather(cluster_facts())
     once = {(r.method, r.path): r for r in sent}
     return [Asked(r, seen.types[r.path.partition("?")[0]]) for _, r in sorted(once.items())]
 
@@ -132,7 +131,11 @@ def differences(place: str, lab: Any, real: Any, kind: inspect.Type) -> Iterator
                 yield from differences(
                     f"{place}.{name}", lab.get(name, ABSENT), real.get(name, ABSENT), field.type
                 )
-    elif isinstance(kind, inspect.VarTupleType | inspect.ListType) and len(lab) == len(real):
+    elif (
+        isinstance(kind, inspect.VarTupleType | inspect.ListType)
+        and isinstance(lab, list)
+        and len(lab) == len(real)
+    ):
         for number, (one, other) in enumerate(zip(lab, real, strict=True)):
             yield from differences(f"{place}[{number}]", one, other, kind.item_type)
     elif lab != real:
@@ -191,8 +194,7 @@ def shared(document: Any) -> dict[tuple[str, str, str], Any]:
     """The items that both servers are to have, in order."""
     kind = document["kind"].removesuffix("List")
     named = {identity(kind, item): item for item in document["items"] or []}
-    # The real server writes its own address where the lab tells the plan's.
-    return {k: v for k, v in named.items() if k not in SERVERS_OWN and k[1:] != ("default", "kubernetes")}
+    return {k: v for k, v in named.items() if not servers_own(*k[1:])}
 
 
 def _lists(item_type: Any, lab: Any, real: Any) -> Iterator[str]:

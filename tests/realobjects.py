@@ -23,22 +23,27 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from realcluster import TOKENS, RealCluster, own_cluster
+from testpki import Authority
+
 from lab.api.resources import Resource, resources
 from lab.practice import Practice
 from lab.world.export import export
 from lab.world.state import LogLine, Object, World, key_of
 from lab.world.text import rfc3339_nano
-from realcluster import TOKENS, RealCluster, own_cluster
-from testpki import Authority
-
 from targets.cluster import Cluster, open_cluster
 
 NOW_MINOR = 36  # what the real programs are
-# What a control plane makes by itself, so that only the real one has it: (kind, namespace, name).
-SERVERS_OWN = {
-    ("ConfigMap", "kube-system", "extension-apiserver-authentication"),
-    ("ConfigMap", "kube-system", "kube-apiserver-legacy-service-account-token-tracking"),
+_SERVERS_OWN = {
+    ("kube-system", "extension-apiserver-authentication"),
+    ("kube-system", "kube-apiserver-legacy-service-account-token-tracking"),
 }
+
+
+def servers_own(namespace: str, name: str) -> bool:
+    """Whether an API server makes this object by itself: the real one's own address, its events, its tokens."""
+    itself = namespace == "default" and name.partition(".")[0] == "kubernetes"
+    return itself or (namespace, name) in _SERVERS_OWN
 
 
 class StillClock:
@@ -143,10 +148,20 @@ def paired(scenario: str, folder: Path, *plants: str) -> Iterator[Paired]:
         practice.stop()
 
 
-@pytest.fixture(scope="session", params=["flannel-2019", "flannel-2022", "classic-2019"])
+# What is loaded: healthy scenarios, and one with events, pods that do not start, a node that is not ready.
+CLUSTERS = {
+    "flannel-2019": ("flannel-2019",),
+    "flannel-2022": ("flannel-2022",),
+    "classic-2019": ("classic-2019",),
+    "ill": ("flannel-2022", "cni.flannel.vni:one", "certs.csr-pending", "node.linux-daemonsets"),
+}
+
+
+@pytest.fixture(scope="session", params=list(CLUSTERS))
 def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Paired]:
-    """Each healthy scenario, twice."""
-    with paired(request.param, tmp_path_factory.mktemp(f"paired-{request.param}")) as made:
+    """Each of CLUSTERS, twice."""
+    scenario, *plants = CLUSTERS[request.param]
+    with paired(scenario, tmp_path_factory.mktemp(f"paired-{request.param}"), *plants) as made:
         yield made
 
 
@@ -178,9 +193,7 @@ def _create(speaker: Speaker, item: Object, resource: Resource) -> None:
     status = item.pop("status", None)
     headers: dict[str, str] = {}
     if resource.kind == "CertificateSigningRequest":  # the server writes down who asks
-        headers["Impersonate_User"] = item["spec"]["username"]
-        for group in item["spec"].get("groups", [])[:1]:
-            headers["Impersonate_Group"] = group
+        headers = {"Impersonate_User": item["spec"]["username"], "Impersonate_Group": "system:masters"}
     speaker.done("POST", base, item, **headers)
     path = f"{base}/{item['metadata']['name']}"
     if resource.kind == "Node":  # admission has added a taint to the new node
@@ -204,7 +217,9 @@ def _patch(speaker: Speaker, path: str, change: Any) -> None:
 def kubelet(world: World, folder: Path) -> Iterator[list[str]]:
     """An egress proxy behind which every address is a kubelet with the world's logs; the API server's flags for it."""
     authority = Authority.create(folder / "kubelet-pki")
-    (folder / "kubelet.pem").write_bytes(b"".join(authority.issue("kubelet", hosts=["127.0.0.1"], server=True)))
+    (folder / "kubelet.pem").write_bytes(
+        b"".join(authority.issue("kubelet", hosts=["127.0.0.1"], server=True))
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "kubelet.pem")
 
@@ -231,7 +246,10 @@ def kubelet(world: World, folder: Path) -> Iterator[list[str]]:
 
     with tempfile.TemporaryDirectory() as short:  # the name of a socket may have some 100 bytes
         transport = {"uds": {"udsName": f"{short}/proxy"}}
-        selection = {"name": "cluster", "connection": {"proxyProtocol": "HTTPConnect", "transport": transport}}
+        selection = {
+            "name": "cluster",
+            "connection": {"proxyProtocol": "HTTPConnect", "transport": transport},
+        }
         document = {
             "apiVersion": "apiserver.k8s.io/v1beta1",
             "kind": "EgressSelectorConfiguration",

@@ -61,7 +61,7 @@ class _ResourceRule(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _RulesStatus(msgspec.Struct, frozen=True, rename="camel"):
-    resource_rules: tuple[_ResourceRule, ...] = ()
+    resource_rules: tuple[_ResourceRule, ...] | None = None  # Go writes an empty list as null
     incomplete: bool = False
 
 
@@ -87,7 +87,8 @@ class Rights(Fact, frozen=True):
         }
         review = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, _RulesReview)
         rules = tuple(
-            Rule(r.verbs, r.api_groups, r.resources, r.resource_names) for r in review.status.resource_rules
+            Rule(r.verbs, r.api_groups, r.resources, r.resource_names)
+            for r in review.status.resource_rules or ()
         )
         return cls(rules, review.status.incomplete)
 

@@ -295,6 +295,17 @@ class EndpointSliceObject(Obj, frozen=True):
         return self.metadata.labels.get("kubernetes.io/service-name", "")
 
 
+class EndpointSliceAnswer(Obj, frozen=True):
+    """An EndpointSlice as the API sends it: a slice without endpoints or ports holds null, not an empty list."""
+
+    metadata: Metadata = Metadata()
+    endpoints: tuple[Endpoint, ...] | None = None
+    ports: tuple[EndpointPort, ...] | None = None
+
+    def read(self) -> EndpointSliceObject:
+        return EndpointSliceObject(self.metadata, self.endpoints or (), self.ports or ())
+
+
 class InvolvedObject(Obj, frozen=True):
     kind: str = ""
     name: str = ""

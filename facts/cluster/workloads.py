@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from facts.cluster.objects import DaemonSetObject, EndpointSliceObject, EventObject, PodObject, ServiceObject
+from facts.cluster.objects import (
+    DaemonSetObject,
+    EndpointSliceAnswer,
+    EndpointSliceObject,
+    EventObject,
+    PodObject,
+    ServiceObject,
+)
 from facts.fact import Fact, asked_of_cluster
 from targets.target import ClusterTarget
 
@@ -64,10 +71,10 @@ class EndpointSlices(Fact, frozen=True):
         from targets.errors import NotFound
 
         try:
-            found = cluster.list("/apis/discovery.k8s.io/v1/endpointslices", EndpointSliceObject)
+            found = cluster.list("/apis/discovery.k8s.io/v1/endpointslices", EndpointSliceAnswer)
         except NotFound:
-            found = cluster.list("/apis/discovery.k8s.io/v1beta1/endpointslices", EndpointSliceObject)
-        return cls(tuple(found))
+            found = cluster.list("/apis/discovery.k8s.io/v1beta1/endpointslices", EndpointSliceAnswer)
+        return cls(tuple(answer.read() for answer in found))
 
     def of(self, namespace: str, service: str) -> tuple[EndpointSliceObject, ...]:
         return tuple(s for s in self.items if s.metadata.namespace == namespace and s.service == service)

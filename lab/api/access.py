@@ -97,6 +97,8 @@ def rules_review(user: User, namespace: str) -> dict[str, Any]:
                 "/apis/*",
                 "/healthz",
                 "/livez",
+                "/openapi",
+                "/openapi/*",
                 "/readyz",
                 "/version",
                 "/version/",

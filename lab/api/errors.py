@@ -49,7 +49,7 @@ class ApiError(Exception):
         details = dict(self.details or {})
         if self.retry_after:
             details["retryAfterSeconds"] = self.retry_after
-        if details:
+        if details or self.details is not None:
             body["details"] = details
         body["code"] = self.code
         return body
@@ -61,12 +61,12 @@ def unauthorized() -> ApiError:
 
 def forbidden(user: str, verb: str, group: str, resource: str, name: str, namespace: str) -> ApiError:
     """The sentence of the RBAC authoriser."""
-    target = f'{resource}.{group} "{name}"' if group else f'{resource} "{name}"'
-    if not name:
-        target = f"{resource}.{group}" if group else resource
+    kind = resource.partition("/")[0]  # of a subresource the sentence and the details name the resource alone
+    target = f"{kind}.{group}" if group else kind
+    target += f' "{name}"' if name else ""
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     text = f'{target} is forbidden: User "{user}" cannot {verb} resource "{resource}" in API group "{group}" {where}'
-    details = {"kind": resource} | ({"name": name} if name else {}) | ({"group": group} if group else {})
+    details = {"kind": kind} | ({"name": name} if name else {}) | ({"group": group} if group else {})
     return ApiError(403, text, details=details)
 
 
@@ -78,6 +78,11 @@ def not_found(group: str, resource: str, name: str) -> ApiError:
 
 def no_such_path() -> ApiError:
     return ApiError(404, "the server could not find the requested resource", details={})
+
+
+def bad_number(value: str) -> ApiError:
+    """A number in the query that is none."""
+    return ApiError(400, f'strconv.ParseInt: parsing "{value}": invalid syntax')
 
 
 def already_exists(group: str, resource: str, name: str) -> ApiError:
@@ -96,8 +101,25 @@ def conflict(group: str, resource: str, name: str) -> ApiError:
     return ApiError(409, text, details=details)
 
 
+def version_needed(group: str, resource: str, name: str) -> ApiError:
+    """An update without a resourceVersion, of a kind that must not be overwritten blindly."""
+    field = "metadata.resourceVersion"
+    what = "Invalid value: 0: must be specified for an update"
+    text = f'{resource}.{group} "{name}" is invalid: {field}: {what}'
+    cause = {"reason": "FieldValueInvalid", "message": what, "field": field}
+    details = {"name": name, "group": group, "kind": resource, "causes": [cause]}
+    return ApiError(422, text, reason="Invalid", details=details)
+
+
 def expired(version: int, oldest: int) -> ApiError:
     return ApiError(410, f"too old resource version: {version} ({oldest})")
+
+
+def too_new(asked: int, current: int) -> ApiError:
+    """A resource version that this server has not reached."""
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    text = f"Timeout: Too large resource version: {asked}, current: {current}"
+    return ApiError(504, text, reason="Timeout", details={"causes": [cause], "retryAfterSeconds": 1})
 
 
 def too_many() -> ApiError:

@@ -7,7 +7,7 @@ import json
 from collections import OrderedDict
 from typing import Any
 
-from lab.api.errors import ApiError, expired, not_found
+from lab.api.errors import ApiError, not_found, too_new
 from lab.api.request import Answer, Request, Target
 from lab.api.resources import Resource
 from lab.api.selectors import BadSelector, fields_match, labels_match
@@ -35,6 +35,7 @@ class Pages:
 
 
 def selected(items: list[Object], query: dict[str, str]) -> list[Object]:
+    """Those of `items` that the query's selectors match."""
     labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
     try:
         return [
@@ -43,7 +44,7 @@ def selected(items: list[Object], query: dict[str, str]) -> list[Object]:
             if labels_match(labels, i["metadata"].get("labels", {})) and fields_match(fields, i)
         ]
     except BadSelector as error:
-        raise ApiError(400, f"unable to find label: {error}") from None
+        raise ApiError(400, str(error)) from None
 
 
 def get_object(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
@@ -64,6 +65,7 @@ def list_objects(
 ) -> Answer:
     token = request.query.get("continue", "")
     if token:
+        _check_token(token)
         kept = pages.take(token)
         if kept is None:
             raise ApiError(
@@ -77,10 +79,10 @@ def list_objects(
         found, version = state.store.listed(resource.api_version, resource.kind, target.namespace)
         asked = request.query.get("resourceVersion", "")
         if asked.isdigit() and int(asked) > version:
-            raise ApiError(504, f"Too large resource version: {asked}, current: {version}", reason="Timeout")
+            raise too_new(int(asked), version)
         items = selected(found, request.query)
     meta: dict[str, Any] = {"resourceVersion": str(version)}
-    limit = int(request.query.get("limit") or 0)
+    limit = request.number("limit")
     if limit and len(items) > limit:
         rest = items[limit:]
         first = rest[0]["metadata"]
@@ -109,13 +111,16 @@ def list_objects(
     )
 
 
-def start_of_watch(state: ApiState, query: dict[str, str]) -> int:
-    """The version that a watch starts after; 410 if that is too old to be known."""
+def _check_token(token: str) -> None:
+    try:
+        json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except ValueError as error:
+        raise ApiError(400, f"invalid continue token: continue key is not valid: {error}") from None
+
+
+def start_of_watch(query: dict[str, str]) -> int:
+    """The version that a watch starts after. Whether that is too old to be known is said within the stream."""
     asked = query.get("resourceVersion", "")
-    with state.store.condition:
-        if not asked or asked == "0":
-            return 0
-        version = int(asked)
-        if version < state.store.oldest:
-            raise expired(version, state.store.oldest)
-        return version
+    if not asked.isdigit() and asked:
+        raise ApiError(400, f'strconv.ParseUint: parsing "{asked}": invalid syntax')
+    return int(asked or 0)

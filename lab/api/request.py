@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from lab.api.access import User
+from lab.api.errors import bad_number
 from lab.api.resources import Resource
 
 
@@ -42,6 +43,14 @@ class Request:
     @property
     def wants_table(self) -> bool:
         return any("as=Table" in part and "meta.k8s.io" in part for part in self.accept.split(","))
+
+    def number(self, name: str) -> int:
+        """An integer of the query, 0 where it is not given. ApiError where it is none."""
+        value = self.query.get(name, "")
+        try:
+            return int(value or 0)
+        except ValueError:
+            raise bad_number(value) from None
 
     def flag(self, name: str) -> bool:
         return self.query.get(name, "").lower() in ("true", "1")

@@ -20,25 +20,33 @@ def served(item: Object, resource: Resource) -> Object:
 
 
 def _defaulted(item: Object) -> Object:
-    """What a real server adds to every object of the kind, as far as the world leaves it out.
+    """What a real server makes of every object of the kind, as far as the world has it otherwise.
 
-    Compared with Kubernetes 1.36: an empty securityContext, and the generation that every DaemonSet is annotated with.
+    Compared with Kubernetes 1.36: pods have an empty securityContext and no empty nodeSelector, every DaemonSet is
+    annotated with its generation, and a slice without endpoints holds null.
     """
+    if item["kind"] == "EndpointSlice":
+        return {**item, "endpoints": item["endpoints"] or None, "ports": item.get("ports") or None}
     if item["kind"] == "Pod":
-        return {**item, "spec": {"securityContext": {}, **item["spec"]}}
+        return {**item, "spec": _pod_spec(item["spec"])}
     if item["kind"] not in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"):
         return item
     spec, meta = item["spec"], item["metadata"]
-    template = {**spec["template"], "spec": {"securityContext": {}, **spec["template"]["spec"]}}
+    template = {**spec["template"], "spec": _pod_spec(spec["template"]["spec"])}
     if item["kind"] == "DaemonSet":
         generation = {"deprecated.daemonset.template.generation": str(meta.get("generation", 1))}
         meta = {**meta, "annotations": {**generation, **meta.get("annotations", {})}}
     return {**item, "metadata": meta, "spec": {**spec, "template": template}}
 
 
+def _pod_spec(spec: Object) -> Object:
+    kept = {k: v for k, v in spec.items() if v or k != "nodeSelector"}
+    return {"securityContext": {}, **kept}
+
+
 def _slice_v1beta1(item: Object) -> Object:
     endpoints: list[dict[str, Any]] = []
-    for one in item["endpoints"]:
+    for one in item["endpoints"] or ():
         converted = {k: v for k, v in one.items() if k != "nodeName"}
         converted["conditions"] = {"ready": one["conditions"].get("ready", False)}
         if one.get("nodeName"):

@@ -27,7 +27,7 @@ class Watcher:
 
     def __init__(self, state: ApiState, request: Request, resource: Resource, target: Target) -> None:
         self._state, self._request, self._resource, self._target = state, request, resource, target
-        self._after = start_of_watch(state, request.query)
+        self._after = start_of_watch(request.query)
         self._bookmarks = request.flag("allowWatchBookmarks")
         self._initial = request.flag("sendInitialEvents")
         self._sent: set[tuple[str, str]] = set()

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from lab.api.access import rules_review
-from lab.api.errors import ApiError, already_exists, conflict, not_found
+from lab.api.errors import ApiError, already_exists, conflict, not_found, version_needed
 from lab.api.request import Answer, Request, Target
 from lab.api.resources import Resource
 from lab.api.state import ApiState
@@ -26,6 +26,7 @@ def review(request: Request, target: Target) -> Answer:
     )
     if kind == "SelfSubjectRulesReview":
         status: dict[str, Any] = rules_review(request.user, spec.get("namespace", ""))
+        spec = {}  # this one is not sent back
     else:
         wanted = spec.get("resourceAttributes", {})
         resource = wanted.get("resource", "")
@@ -103,6 +104,8 @@ def update(state: ApiState, request: Request, resource: Resource, target: Target
     key, current = _current(state, resource, target)
     item = _checked(request, resource, target)
     expected = str(item["metadata"].get("resourceVersion", ""))
+    if not expected and resource.kind == "Lease":
+        raise version_needed(resource.group, resource.plural, target.name)
     item["metadata"] |= {k: current["metadata"][k] for k in ("uid", "creationTimestamp")}
     if request.query.get("dryRun"):
         return Answer(item)

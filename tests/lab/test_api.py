@@ -191,8 +191,9 @@ def test_a_watch_sees_changes_and_ends_with_a_bookmark(cluster: Cluster) -> None
 
 def test_a_watch_from_a_compacted_version_is_gone(cluster: Cluster) -> None:
     cluster.store.compact()
-    code, body = cluster.ask("/api/v1/nodes?watch=1&resourceVersion=1000")
-    assert (code, body["reason"]) == (410, "Expired")
+    with cluster.open("/api/v1/nodes?watch=1&resourceVersion=1000") as stream:
+        (event,) = [json.loads(line) for line in stream]
+    assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
 
 
 def test_a_watch_that_has_seen_everything_outlives_compaction(cluster: Cluster) -> None:
