@@ -23,9 +23,8 @@ def admin(real_cluster: RealCluster) -> Iterator[Cluster]:
 
 
 def test_a_second_person_is_told_who_is_at_work(admin: Cluster) -> None:
-    with locked(admin, "lock-a", "anna@desk"):
-        with pytest.raises(Held, match="anna@desk is at work on lock-a"):
-            acquire(admin, "lock-a", "ben@desk")
+    with locked(admin, "lock-a", "anna@desk"), pytest.raises(Held, match="anna@desk is at work on lock-a"):
+        acquire(admin, "lock-a", "ben@desk")
     with locked(admin, "lock-a", "ben@desk"):
         lease = admin.get(f"{FOLDER}/kwinnow-lock-a", LockLease)
         assert lease.spec.holder_identity == "ben@desk"

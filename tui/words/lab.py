@@ -25,9 +25,15 @@ if TYPE_CHECKING:
 
 @click.command("lab", context_settings={"ignore_unknown_options": False})
 @click.option("--scenario", help="Which healthy cluster to start from (see --list).")
-@click.option("--plant", "plants", multiple=True, metavar="F", help="Plant a fault, a question or a condition.")
-@click.option("--unplant", "unplants", multiple=True, metavar="F", help="Take a fault out of the cluster that runs.")
-@click.option("--culture", default="en-US", type=click.Choice(["en-US", "de-DE", "zh-CN"]), help="Language of Windows.")
+@click.option(
+    "--plant", "plants", multiple=True, metavar="F", help="Plant a fault, a question or a condition."
+)
+@click.option(
+    "--unplant", "unplants", multiple=True, metavar="F", help="Take a fault out of the cluster that runs."
+)
+@click.option(
+    "--culture", default="en-US", type=click.Choice(["en-US", "de-DE", "zh-CN"]), help="Language of Windows."
+)
 @click.option("--no-console", is_flag=True, help="Start the cluster, print how to reach it, and wait.")
 @click.option("--list", "only_list", is_flag=True, help="List scenarios, faults, questions and conditions.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
@@ -111,18 +117,13 @@ def _run(practice: Practice, words: list[str], no_console: bool) -> int:
 
 def _child(words: list[str], environment: dict[str, str]) -> int:
     """Run COMMAND on this terminal and end with its exit code. Ctrl-C is the command's business."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A handler, not SIG_IGN: what is ignored stays ignored in the child.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        child = subprocess.Popen(words, env=environment, preexec_fn=_own_interrupt if os.name == "posix" else None)
-        code = child.wait()
+        code = subprocess.Popen(words, env=environment).wait()
     finally:
         signal.signal(signal.SIGINT, before)
     return 128 - code if code < 0 else code
-
-
-def _own_interrupt() -> None:
-    """In the child: Ctrl-C means what it always means."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait(practice: Practice, environment: dict[str, str]) -> int:

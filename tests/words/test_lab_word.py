@@ -1,0 +1,81 @@
+"""`kwinnow lab` as people type it: lists, a command in the cluster, planting from a second shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+KWINNOW = [sys.executable, "-m", "tui.cli"]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def kwinnow(*words: str, state: Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"KWINNOW_LAB_STATE": str(state)}
+    return subprocess.run(
+        [*KWINNOW, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def test_lists(tmp_path: Path) -> None:
+    lists = json.loads(kwinnow("lab", "--list", "--json", state=tmp_path).stdout)
+    assert set(lists) == {"scenarios", "faults", "questions", "conditions"}
+    assert {"flannel-2019", "flannel-2022", "classic-2019"} <= set(lists["scenarios"])
+    assert all(f["id"] for f in lists["faults"]) and all(q["id"] and q["ask"] for q in lists["questions"])
+
+
+def test_a_command_gets_the_cluster_and_its_exit_code_is_ours(tmp_path: Path) -> None:
+    program = (
+        "import os, shutil, sys; "
+        "ok = all(os.environ.get(n) for n in ('KUBECONFIG', 'KWINNOW_CONFIG', 'KWINNOW_PASSWORD')); "
+        "sys.exit(7 if ok and shutil.which('kwinnow') else 1)"
+    )
+    done = kwinnow("lab", "--", sys.executable, "-c", program, state=tmp_path)
+    assert done.returncode == 7, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--plant", "cni.flannel.vnii", "--", "true"), "Did you mean cni.flannel.vni"),
+        (("--scenario", "flannel-2016", "--", "true"), "flannel-2016"),
+        (("--unplant", "cni.flannel.vni"), "No practice cluster runs"),
+        (("--", "no-such-program"), "There is no program no-such-program"),
+    ],
+)
+def test_wrong_words_are_told(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    done = kwinnow("lab", *words, state=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr and "Traceback" not in done.stderr
+
+
+def test_planting_from_a_second_shell(tmp_path: Path) -> None:
+    environment = os.environ | {"KWINNOW_LAB_STATE": str(tmp_path)}
+    first = subprocess.Popen(
+        [*KWINNOW, "lab", "--no-console"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert first.stdout is not None
+        assert b"practice cluster flannel-2022" in first.stdout.readline()
+        second = kwinnow("lab", "--plant", "runtime.containerd.stopped", state=tmp_path)
+        assert (second.returncode, "runtime.containerd.stopped" in second.stderr) == (0, True), second.stderr
+        third = kwinnow("lab", "--unplant", "runtime.containerd.stopped", state=tmp_path)
+        assert third.returncode == 0, third.stderr
+    finally:
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(30) == 0
