@@ -194,7 +194,7 @@ def shared(document: Any) -> dict[tuple[str, str, str], Any]:
     """The items that both servers are to have, in order."""
     kind = document["kind"].removesuffix("List")
     named = {identity(kind, item): item for item in document["items"] or []}
-    return {k: v for k, v in named.items() if not servers_own(*k[1:])}
+    return {k: v for k, v in named.items() if not servers_own(v)}
 
 
 def _lists(item_type: Any, lab: Any, real: Any) -> Iterator[str]:

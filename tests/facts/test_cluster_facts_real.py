@@ -28,10 +28,7 @@ def plain(value: Any) -> Any:
 
 
 def _own(item: Any) -> bool:
-    meta = item.get("metadata") if isinstance(item, dict) else None
-    if not isinstance(meta, dict):
-        return False
-    return servers_own(meta.get("namespace", ""), meta.get("name", ""))
+    return isinstance(item, dict) and isinstance(item.get("metadata"), dict) and servers_own(item)
 
 
 def compared(fact: type[Fact], both: Paired) -> tuple[Any, Any]:
