@@ -27,6 +27,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "completion": ("tui.words.completion", "Print the script for shell completion."),
     "where": ("tui.words.where", "Print where configuration, state and logs lie."),
 }
+# Kinds of TargetError that say nothing about what was typed: the target could not tell.
+NOT_TOLD = ("unreachable", "deadline", "permission-denied", "credentials")
 OURS = ("tui", "playbooks", "checks", "facts", "targets")
 
 
@@ -128,7 +130,7 @@ def main() -> NoReturn:
         click.echo(f"kwinnow: {clean(error.what)}", err=True)
         if error.hint:
             click.echo(f"         {clean(error.hint)}", err=True)
-        sys.exit(ExitCode.USAGE)
+        sys.exit(ExitCode.UNKNOWN if error.kind in NOT_TOLD else ExitCode.USAGE)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ import yaml
 
 from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
 from facts.fact import Fact, NotApplicable, asked_of_cluster
-from targets.errors import MalformedAnswer
+from targets.errors import MalformedAnswer, NotFound
 from targets.target import ClusterTarget
 
 
@@ -227,4 +227,8 @@ class Csrs(Fact, frozen=True):
 
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> Csrs:
-        return cls(tuple(cluster.list("/apis/certificates.k8s.io/v1/certificatesigningrequests", CsrObject)))
+        try:
+            found = cluster.list("/apis/certificates.k8s.io/v1/certificatesigningrequests", CsrObject)
+        except NotFound:  # before Kubernetes 1.19
+            found = cluster.list("/apis/certificates.k8s.io/v1beta1/certificatesigningrequests", CsrObject)
+        return cls(tuple(found))

@@ -25,7 +25,9 @@ def command(as_json: bool, **given: Any) -> int:
         gather(held.session, [Access])
         nodes = held.session.get(Nodes)
         if isinstance(nodes, Failed):
-            raise TargetError(nodes.why, nodes.hint)
+            error = TargetError(nodes.why, nodes.hint)
+            error.kind = nodes.kind
+            raise error
         assert isinstance(nodes, Nodes)
         rows: list[dict[str, Any]] = []
         lost = False
