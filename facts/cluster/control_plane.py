@@ -10,6 +10,8 @@ import yaml
 from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
 from facts.fact import Fact, NotApplicable, asked_of_cluster
 from targets.errors import MalformedAnswer, NotFound
+from targets.rights import Rights as UserRights
+from targets.rights import rights
 from targets.target import ClusterTarget
 
 
@@ -53,58 +55,86 @@ class Rule(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
 
 
-class _ResourceRule(msgspec.Struct, frozen=True, rename="camel"):
-    verbs: tuple[str, ...] = ()
-    api_groups: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-    resource_names: tuple[str, ...] = ()
+class Wanted(msgspec.Struct, frozen=True):
+    """One thing that kwinnow asks of the API. `namespace` empty: in all of them."""
+
+    verb: str
+    group: str
+    resource: str
+    name: str = ""
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        kind = f"{self.resource}.{self.group}" if self.group else self.resource
+        return " ".join(part for part in (self.verb, kind, self.name) if part) + where
 
 
-class _RulesStatus(msgspec.Struct, frozen=True, rename="camel"):
-    resource_rules: tuple[_ResourceRule, ...] | None = None  # Go writes an empty list as null
-    incomplete: bool = False
-
-
-class _RulesReview(msgspec.Struct, frozen=True):
-    status: _RulesStatus = _RulesStatus()
+CONFIG_MAPS = ("kubeadm-config", "kubelet-config", "kube-proxy", "coredns")
+# What the facts ask, as a role must grant it.
+WANTED: tuple[Wanted, ...] = (
+    *(Wanted("list", "", r) for r in ("nodes", "pods", "services", "events")),
+    Wanted("list", "apps", "daemonsets"),
+    Wanted("list", "discovery.k8s.io", "endpointslices"),
+    Wanted("list", "certificates.k8s.io", "certificatesigningrequests"),
+    Wanted("list", "coordination.k8s.io", "leases"),
+    Wanted("get", "", "pods/log"),
+    *(Wanted("get", "", "configmaps", n, "kube-system") for n in CONFIG_MAPS),
+)
 
 
 @asked_of_cluster
 class Rights(Fact, frozen=True):
-    """What this user may do (SelfSubjectRulesReview), known before a missing right bites."""
+    """What this user may do (SelfSubjectRulesReview), known before a missing right bites.
+
+    `rules` are those of kube-system, which hold everywhere-rules too; `everywhere` hold in all namespaces.
+    """
 
     SOURCE: ClassVar[str] = "kubectl auth can-i --list"
 
     rules: tuple[Rule, ...]
     incomplete: bool = False
+    everywhere: tuple[Rule, ...] = ()
 
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> Rights:
-        body = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectRulesReview",
-            "spec": {"namespace": "kube-system"},
-        }
-        review = cluster.create("/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", body, _RulesReview)
-        rules = tuple(
-            Rule(r.verbs, r.api_groups, r.resources, r.resource_names)
-            for r in review.status.resource_rules or ()
-        )
-        return cls(rules, review.status.incomplete)
+        system, wide = rights(cluster, "kube-system"), rights(cluster)
+        return cls(_rules(system), system.incomplete or wide.incomplete, _rules(wide))
 
     def allows(self, verb: str, group: str, resource: str, name: str = "") -> bool:
         """Whether the rules allow it in kube-system. With `incomplete` a False is not certain."""
+        return _allowed(self.rules, verb, group, resource, name)
 
-        def has(given: tuple[str, ...], wanted: str) -> bool:
-            return "*" in given or wanted in given
-
-        return any(
-            has(r.verbs, verb)
-            and has(r.groups, group)
-            and has(r.resources, resource)
-            and (not r.names or name in r.names)
-            for r in self.rules
+    @property
+    def missing(self) -> tuple[Wanted, ...]:
+        """What kwinnow asks and this user may not: the facts behind it will be unknown."""
+        return tuple(
+            w
+            for w in WANTED
+            if not _allowed(
+                self.rules if w.namespace else self.everywhere, w.verb, w.group, w.resource, w.name
+            )
         )
+
+
+def _rules(found: UserRights) -> tuple[Rule, ...]:
+    return tuple(
+        Rule(r.verbs, r.api_groups or (), r.resources or (), r.resource_names or ())
+        for r in found.resource_rules or ()
+    )
+
+
+def _allowed(rules: tuple[Rule, ...], verb: str, group: str, resource: str, name: str) -> bool:
+    def has(given: tuple[str, ...], wanted: str) -> bool:
+        return "*" in given or wanted in given
+
+    return any(
+        has(r.verbs, verb)
+        and has(r.groups, group)
+        and has(r.resources, resource)
+        and (not r.names or name in r.names)
+        for r in rules
+    )
 
 
 @asked_of_cluster

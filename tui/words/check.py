@@ -29,13 +29,14 @@ def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...]
 
     from checks.engine import judge
     from checks.finding import Severity
+    from facts.cluster.control_plane import Rights
     from tui.report_json import report_json
     from tui.report_text import print_report
     from tui.words.checks import chosen
 
     wanted = chosen(ids)
     with session_for(options_from(given, save)) as held:
-        gather(held.session, {fact for check in wanted for fact in check.facts})
+        gather(held.session, {Rights, *(fact for check in wanted for fact in check.facts)})
         report = judge(held.session, wanted)
     if as_json:
         print_json(report_json(report))

@@ -90,9 +90,24 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
                 status.update(f"asking  {text}" + (f"  … {len(counts)} in all" if len(counts) > 6 else ""))
 
             session.gather(wanted, watch)
+    tell_missing_rights(session)
     error = unknown_nodes(session)
     if error is not None:
         raise error
+
+
+def tell_missing_rights(session: Session) -> None:
+    """Name on stderr what this user may not ask: what depends on it will be unknown."""
+    from facts.cluster.control_plane import Rights
+
+    value = session.get(Rights)
+    if isinstance(value, Rights) and value.missing:
+        sure = (
+            "The API server's list of rights is incomplete; perhaps missing"
+            if value.incomplete
+            else "Missing rights"
+        )
+        click.echo(f"kwinnow: {sure}: {', '.join(map(str, value.missing))}.", err=True)
 
 
 def print_json(value: object) -> None:

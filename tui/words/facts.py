@@ -17,7 +17,9 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 @cluster_options
 @json_option
 @click.option("--list", "only_list", is_flag=True, help="List the facts there are, and ask nothing.")
-@click.option("--scripts", is_flag=True, help="Print the SHA-256 of every script that may be sent, and ask nothing.")
+@click.option(
+    "--scripts", is_flag=True, help="Print the SHA-256 of every script that may be sent, and ask nothing."
+)
 def command(names: tuple[str, ...], as_json: bool, only_list: bool, scripts: bool, **given: Any) -> int:
     """Ask facts (all by default) and print the typed answers."""
     import inspect
