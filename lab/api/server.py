@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         state = self.server.state
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        weather = state.weather.next_request()
+        weather = state.weather.next_request(self.path)
         if weather == "reset":
             self.close_connection = True
             return

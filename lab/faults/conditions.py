@@ -99,27 +99,25 @@ def token_expired(stage: Stage) -> None:
 
 @condition(
     "api-throttled",
-    "The API server answers the first requests with 429",
-    "retried, or unknown: too many requests",
+    "The API server answers requests for events with 429, however often they are repeated",
+    "unknown: too many requests",
 )
 def throttled(stage: Stage) -> None:
-    stage.weather["throttle"] = 3
+    stage.weather["always"] = {"events": "429"}
 
 
-@condition(
-    "api-flaky", "Every fifth request to the API server fails with 500", "retried, or unknown: server error"
-)
-def flaky(stage: Stage) -> None:
-    stage.weather["fail_every"] = 5
+@condition("api-errors", "The API server fails with 500 whenever pods are listed", "unknown: server error")
+def errors(stage: Stage) -> None:
+    stage.weather["always"] = {"pods": "500"}
 
 
 @condition(
     "api-reset",
-    "Every fourth connection to the API server is closed without an answer",
-    "retried, or unknown",
+    "The API server closes the connection without an answer whenever endpoint slices are listed",
+    "unknown: unreachable",
 )
 def reset(stage: Stage) -> None:
-    stage.weather["reset_every"] = 4
+    stage.weather["always"] = {"endpointslices": "reset"}
 
 
 @condition("api-cut", "Long answers of the API server break off after 20,000 bytes", "unknown: truncated")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from lab.world.state import World
 
@@ -70,7 +71,7 @@ class Stage:
 
     nodes: tuple[str, ...]
     winrm: dict[str, dict[str, object]]
-    weather: dict[str, int]
+    weather: dict[str, Any]
     hung: dict[str, list[str]]
     machine: dict[str, dict[str, object]]
     few_rights: bool = False

@@ -127,7 +127,12 @@ def _quantity(kib: int) -> str:
 
 def _capacity(cpus: int, memory_kb: int, reserved_kb: int) -> dict[str, Any]:
     def amounts(memory: int) -> dict[str, str]:
-        return {"cpu": str(cpus), "ephemeral-storage": "104755180Ki", "memory": _quantity(memory), "pods": "110"}
+        return {
+            "cpu": str(cpus),
+            "ephemeral-storage": "104755180Ki",
+            "memory": _quantity(memory),
+            "pods": "110",
+        }
 
     return {"capacity": amounts(memory_kb), "allocatable": amounts(memory_kb - reserved_kb)}
 
