@@ -111,10 +111,6 @@ class Investigation:
         self._run(self._first if self.held is None else self._anew)
         return True
 
-    def rejudge(self) -> None:
-        """Judge what is known now: a step has asked some facts anew."""
-        self._run(lambda: self._judge(final=True))
-
     def drain(self) -> list[News]:
         """What happened since the last call. Never waits."""
         found: list[News] = []

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button
 
 from checks.edits import service
-from facts.access import Access
+from facts.access import Access, Now
 from facts.collector.source import OnAnswer, OnHello
 from facts.collector.wire import Asked, RawAnswer
 from facts.node.windows import Services
@@ -54,6 +54,8 @@ class Leases:
         return msgspec.convert(self._lease, as_type)
 
     def create(self, path: str, body: object, as_type: type[T]) -> T:
+        if "/leases" not in path:
+            return self._cluster.create(path, body, as_type)
         return self.request("POST", path, as_type, body=body)
 
     def request(self, method: str, path: str, as_type: type[T], *, body: object = None) -> T:
@@ -114,7 +116,9 @@ def made(*, read_only: bool = False) -> tuple[KwinnowApp, Machine, Leases]:
     example = session_with(service("containerd", state="Stopped", pid=0, node="win-1"))
     machine = Machine(example, "win-1")
     cluster = Leases(example.cluster)
-    session = Session(cluster, machine)
+    now = example.get(Now)
+    assert isinstance(now, Now)
+    session = Session(cluster, machine, now=now.utc)
     session.answers = example.answers.copy()
     config = Config(Path("config.toml"), contexts={cluster.context: ContextLook(read_only=read_only)})
 

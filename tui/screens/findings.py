@@ -205,6 +205,9 @@ def doubts(report: Report, node: str) -> dict[tuple[str, str, str], list[Outcome
 
 def _doubt_detail(report: Report, key: str) -> Text:
     text = Text()
+    if key == "none":
+        told = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
+        return word(f"Of all checks on all nodes: {told}.\n", QUIET)
     for (where, why, hint), outcomes in doubts(report, "").items():
         if f"?{outcomes[0].id}@{where}" != key:
             continue

@@ -47,19 +47,19 @@ def open_fix(app: KwinnowApp, finding: Finding) -> None:
 
 
 def open_undo(app: KwinnowApp, node: str) -> None:
-    """Open the undo of the last step that was run on the node, or say that there is none."""
+    """Open the undo of the last step that was run on the node (on any, for ""), or say that there is none."""
     if not _may(app):
         return
     _, server = app.place
     journal = Journal(state_folder())
     for entry in reversed(journal.entries()):
-        if (entry.node, entry.server, entry.mark) != (node, server, Mark.ACTED):
+        if (entry.server, entry.mark) != (server, Mark.ACTED) or node not in ("", entry.node):
             continue
         step = next((s for i, s in app.steps.items() if i == entry.step), None)
-        if step is not None and journal.last_run(entry.step, node, server)[-1].mark is not Mark.UNDONE:
-            app.push_screen(FixScreen(app, step, node, undo=True))
+        if step is not None and journal.last_run(entry.step, entry.node, server)[-1].mark is not Mark.UNDONE:
+            app.push_screen(FixScreen(app, step, entry.node, undo=True))
             return
-    app.notify(f"Nothing that was done on {node or 'this'} from here can be undone.", markup=False)
+    app.notify(f"Nothing that was done on {node or 'any node'} from here can be undone.", markup=False)
 
 
 def _may(app: KwinnowApp) -> bool:
@@ -174,11 +174,6 @@ class FixScreen(ModalScreen[None]):
         self._offer(f"Undo on {self.node} in {self.context}")
 
     def _after(self, ended: Ended) -> None:
-        from tui.app import KwinnowApp
-
-        assert isinstance(self.app, KwinnowApp)
-        if self.app.work is not None:
-            self.app.work.rejudge()
         if ended.mark in (Mark.DONE, Mark.FAILED) and not self.undo:
             self._offer_undo()
 
@@ -200,6 +195,12 @@ class FixScreen(ModalScreen[None]):
             self.notify("It runs on the node; the end is awaited, so that it stands in the journal.")
             return
         self.dismiss()
+        if self.changed:
+            # Everything, not only what was verified: judged by one moment, or heartbeats would look old.
+            from tui.app import KwinnowApp
+
+            assert isinstance(self.app, KwinnowApp)
+            self.app.action_refresh_all()
 
     def action_move(self, where: str) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=1 if where == "down" else -1, animate=False)

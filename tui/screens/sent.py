@@ -74,6 +74,8 @@ def _cells(entry: Sent) -> tuple[Text, ...]:
     at = datetime.fromtimestamp(entry.at)
     took = word(f"{entry.ms / 1000:6.2f} s" if entry.outcome else "…", QUIET)
     outcome = word("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
+    if entry.outcome == "stopped":  # by kwinnow itself, once it had all that it asked for
+        outcome = word("■ stopped", QUIET)
     if not entry.outcome:
         outcome = word("under way", INFO)
     return Text(f"{at:%H:%M:%S}"), line(entry.target), took, outcome, line(entry.text)
