@@ -43,7 +43,7 @@ class Session:
         now: datetime | None = None,
         log: CommandLog | None = None,
         workers: int = 16,
-        node_seconds: float = 30.0,
+        node_seconds: float = 35.0,
     ) -> None:
         self.cluster = cluster
         self.nodes = nodes
@@ -233,8 +233,15 @@ class Session:
             def hello(access: Access) -> None:
                 self._put_access(node.name, access)
 
-            if questions or self.answers.find(Access, node.name) is None:
-                self._put_access(node.name, self.nodes.collect(node, questions, deadline, hello, take))
+            known = self.answers.find(Access, node.name)
+            if known is not None and deadline.passed:
+                for question in questions:
+                    take(question.id, _too_late(node.name, question.id, self.node_seconds))
+            elif questions or known is None:
+                access = self.nodes.collect(node, questions, deadline, hello, take)
+                # A way that has worked is not unmade by a second process that came too late.
+                if access.way or known is None or not (isinstance(known.value, Access) and known.value.way):
+                    self._put_access(node.name, access)
         watch(Progress(node.name, "", total, total, "finished"))
 
     def _put_access(self, node: str, access: Access) -> None:
@@ -250,6 +257,11 @@ class Session:
             else:
                 self.answers.put(fact, node, Answer(question, "", datetime.now(UTC)))
         return ready
+
+
+def _too_late(node: str, question: str, seconds: float) -> Failed:
+    why = f"{node} used up its {seconds:g} s before {question} could be asked."
+    return Failed("deadline", why, "Ask this node alone.", "deadline", "answer")
 
 
 def outcome_of(value: Value) -> str:
