@@ -130,6 +130,10 @@ class Practice:
         return self._api.url
 
     @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 
@@ -195,6 +199,10 @@ class Practice:
             self._world.now = self._clock.now()
             derive(self._world)
             self._publish()
+
+    def drop_connections(self) -> None:
+        """Cut every open connection to the API server, watches and logs among them."""
+        self._api.drop_connections()
 
     # -- inside
 

@@ -245,6 +245,10 @@ class ApiServer:
     def start(self) -> None:
         self._thread.start()
 
+    def drop_connections(self) -> None:
+        """Cut every connection that is open, as a load balancer does; new ones are accepted."""
+        self._server.shut_connections()
+
     def stop(self) -> None:
         self.state.stopping.set()
         with self.state.store.condition:
