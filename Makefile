@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: lab test lint lock bench soak clean
+.PHONY: lab test lint lock bench soak recordings clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements/dev.txt pyproject.toml
@@ -27,6 +27,11 @@ lint: $(STAMP)
 
 test: $(STAMP) lint
 	@$(BIN)/pytest -n auto
+
+# What the lab answers without an engine, and the healthy examples: needs pwsh (KWINNOW_PWSH or PATH).
+recordings: $(STAMP)
+	@$(BIN)/python tests/examples.py
+	@$(BIN)/python tests/record_lab.py
 
 soak: $(STAMP)
 	@$(BIN)/pytest tests/soak --soak

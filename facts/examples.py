@@ -1,7 +1,7 @@
 """The healthy clusters on which every check must be quiet.
 
-Each is a recording of the real scripts' answers on the lab's healthy state, made by `python -m tests.examples`
-and compared by CI. They stand in `facts/recordings/`.
+Each is a recording of the real scripts' answers on the lab's healthy state, made by `make recordings` and
+compared by CI. They stand in `facts/recordings/`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,73 @@
+"""What looks at a practice cluster from outside, as the product does, at a moment that stands still."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from facts.access import Access
+from facts.collector.source import LiveNodes, NodeSource, OnAnswer, OnHello
+from facts.collector.wire import Asked
+from facts.session import Session
+from lab.practice import HEARTBEAT, Practice
+from lab.windows.recordings import EPOCH
+from targets.cluster import open_cluster
+from targets.config import load
+from targets.configured_ways import ConfiguredWays
+from targets.deadline import Deadline
+from targets.passwords import Passwords
+from targets.target import ClusterTarget, CommandLog, NodeRef
+
+PATIENCE = 600.0  # seconds: what is recorded once may take its time on a busy computer
+MOMENT = datetime.fromtimestamp(EPOCH, UTC)
+Wrap = Callable[[ClusterTarget, NodeSource], tuple[ClusterTarget, NodeSource]]
+
+
+class FixedClock:
+    """It is always `now`. The heartbeat never comes; a question that hangs has used up its time at once."""
+
+    def __init__(self, epoch: float = EPOCH, ahead: float = 0.0) -> None:
+        self.epoch = epoch
+        self.ahead = ahead
+
+    def now(self) -> float:
+        return self.epoch + self.ahead
+
+    def wait(self, seconds: float, stop: threading.Event) -> bool:
+        return stop.wait() if seconds == HEARTBEAT else stop.is_set()
+
+
+class Patient:
+    """A NodeSource whose questions may take long: a slow computer must not change an answer."""
+
+    def __init__(self, nodes: NodeSource) -> None:
+        self._nodes = nodes
+
+    def cancel(self, node: str) -> None:
+        self._nodes.cancel(node)
+
+    def collect(
+        self,
+        node: NodeRef,
+        questions: Sequence[Asked],
+        deadline: Deadline,
+        on_hello: OnHello,
+        on_answer: OnAnswer,
+    ) -> Access:
+        slow = [msgspec.structs.replace(q, seconds=PATIENCE / 2) for q in questions]
+        return self._nodes.collect(node, slow, deadline, on_hello, on_answer)
+
+
+def session_on(practice: Practice, wrap: Wrap | None = None, seconds: float = PATIENCE) -> Session:
+    """The product's session on a practice cluster, over the network, with the files that it leaves for clients."""
+    log = CommandLog()
+    cluster: ClusterTarget = open_cluster(practice.kubeconfig, None, log)
+    passwords = Passwords({"KWINNOW_PASSWORD": practice.password}, keyring=lambda *_: None)
+    nodes: NodeSource = LiveNodes(ConfiguredWays(load(str(practice.config)), passwords, log))
+    if wrap is not None:
+        cluster, nodes = wrap(cluster, nodes)
+    moment = datetime.fromtimestamp(practice.clock.now(), UTC)
+    return Session(cluster, nodes, now=moment, log=log, node_seconds=seconds)
