@@ -8,11 +8,15 @@ from collections.abc import Callable
 from textual.pilot import Pilot
 
 from checks.cases import FLANNEL_2022, Case, Change, drafted
+from facts.examples import path_of
 from facts.session import Session
+from targets.recording import Recording
 from tui.app import KwinnowApp
 from tui.opening import Opened, Options
 
 SIZES = [(120, 40), (80, 24)]
+HEADER = Recording(path_of(FLANNEL_2022)).header
+CONTEXT, SERVER = HEADER.context, HEADER.server
 
 
 def session_with(*changes: Change, stack: str = FLANNEL_2022) -> Session:

@@ -14,6 +14,7 @@ from tui.look import ON_DARK, ON_LIGHT, THEMES, context_colour
 from tui.palette import CommandTable, Places
 from tui.panes.keys import Keys
 from tui.panes.status import Status
+from tui.remember import Remembered, keep, recall
 from tui.screens.fleet import FleetScreen
 from tui.screens.page import Page
 
@@ -49,7 +50,8 @@ class KwinnowApp(App[None]):
         self._steps: dict[CheckId, Step] | None = None
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        kept = recall().theme
+        self.theme = kept if kept in self.available_themes else THEMES[0].name
         self.ansi_theme_dark, self.ansi_theme_light = ON_DARK, ON_LIGHT
 
     # ---- what screens read ---------------------------------------------------------------------------------
@@ -130,6 +132,7 @@ class KwinnowApp(App[None]):
     async def action_quit(self) -> None:
         if self.work is not None:
             self.work.close()
+        keep(Remembered(self.theme))
         self.exit()
 
     def _tick(self) -> None:

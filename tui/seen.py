@@ -80,12 +80,13 @@ class FleetRow:
     cause: Finding | None
 
 
-def first_cause(report: Report, node: str) -> Finding | None:
-    """The first cause that concerns the node: found on it, or accounting for something found on it."""
+def first_causes(report: Report) -> dict[str, Finding]:
+    """For each node the first cause that concerns it: found on it, or accounting for something found on it."""
+    found: dict[str, Finding] = {}
     for cause in report.ranked.causes:
-        if cause.node == node or any(e.node == node for e in report.ranked.consequences(cause.key)):
-            return cause
-    return None
+        for finding in (cause, *report.ranked.consequences(cause.key)):
+            found.setdefault(finding.node, cause)
+    return found
 
 
 def fleet(knows: Knows | None, report: Report | None, seen: Seen) -> list[FleetRow]:
@@ -98,25 +99,27 @@ def fleet(knows: Knows | None, report: Report | None, seen: Seen) -> list[FleetR
     doubt = (OutcomeKind.UNKNOWN, OutcomeKind.BROKEN)
     found = Counter((f.node, f.severity) for f in (report.findings if report else ()))
     unsure = Counter(o.node for o in (report.outcomes if report else ()) if o.kind in doubt)
+    causes = first_causes(report) if report else {}
+    tally = _Tally(found, unsure, causes, report is not None)
     chosen = set(knows.windows_nodes())
-    rows = [_row(CLUSTER, None, knows, report, seen, found, unsure)]
+    rows = [_row(CLUSTER, None, knows, seen, tally)]
     rows += [
-        _row(n.name, n, knows, report, seen, found, unsure)
-        for n in nodes.items
-        if n.os != "windows" or n.name in chosen
+        _row(n.name, n, knows, seen, tally) for n in nodes.items if n.os != "windows" or n.name in chosen
     ]
     return rows
 
 
-def _row(
-    name: str,
-    node: NodeObject | None,
-    knows: Knows,
-    report: Report | None,
-    seen: Seen,
-    found: Counter[tuple[str, Severity]],
-    unsure: Counter[str],
-) -> FleetRow:
+@dataclass(frozen=True)
+class _Tally:
+    """A report, counted once for all rows."""
+
+    found: Counter[tuple[str, Severity]]
+    unsure: Counter[str]
+    causes: dict[str, Finding]
+    judged: bool
+
+
+def _row(name: str, node: NodeObject | None, knows: Knows, seen: Seen, tally: _Tally) -> FleetRow:
     windows = node is not None and node.os == "windows"
     access = knows.get(Access, name) if windows else None
     system = knows.get(Os, name) if windows else None
@@ -138,15 +141,15 @@ def _row(
         way,
         error,
         asked,
-        found[name, Severity.ERROR],
-        found[name, Severity.WARN],
-        found[name, Severity.INFO],
-        unsure[name],
-        report is not None and (asked is None or asked.finished or found.total() > 0),
+        tally.found[name, Severity.ERROR],
+        tally.found[name, Severity.WARN],
+        tally.found[name, Severity.INFO],
+        tally.unsure[name],
+        tally.judged and (asked is None or asked.finished),
         system.version.removeprefix("10.0.") if isinstance(system, Os) else _build(node),
         info.kubelet_version if info else "",
         info.container_runtime_version.replace("://", " ") if info else "",
-        first_cause(report, name) if report else None,
+        tally.causes.get(name),
     )
 
 

@@ -7,6 +7,7 @@ the line UNTOLD, which is neither equal nor different.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from enum import Enum
@@ -179,6 +180,11 @@ def _vni(node: NodeObject, hns: Hns) -> Iterator[Side]:
         yield compared("Pod network", f"VNI / {overlay.name}", str(vni), str(overlay.vsid), note)
 
 
+def _plain(version: str) -> str:
+    """Without leading zeros: the kubelet reports Docker 19.03.18 as 19.3.18, a semantic version."""
+    return re.sub(r"(?<=\.)0+(?=\d)", "", version)
+
+
 def versions(
     node: NodeObject, system: Answer, kubelet: Answer, containerd: Answer, docker: Answer
 ) -> Iterator[Side]:
@@ -192,7 +198,8 @@ def versions(
     kind, _, version = info.container_runtime_version.partition("://")
     runtime = docker if kind == "docker" else containerd
     if isinstance(runtime, Containerd | Docker) and runtime.version:
-        yield compared(group, kind or "runtime", version, runtime.version, note)
+        side = compared(group, kind or "runtime", version, _plain(runtime.version), note)
+        yield msgspec.structs.replace(side, node=runtime.version)
     else:
         why = why_not(runtime) or "The runtime on the node does not say its version."
         yield untold(group, kind or "runtime", version, why)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from consolekit import judged, screen_text, session_with, until
+from consolekit import CONTEXT, judged, screen_text, session_with, until
 from textual.pilot import Pilot
 from textual.widgets import Button
 
@@ -155,12 +155,12 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
             await to_the_finding(pilot, app)
             await pilot.press("F")
             await until(pilot, lambda: isinstance(app.screen, FixScreen))
-            await until(pilot, lambda: offered(app) == "Run on win-1 in lab")
+            await until(pilot, lambda: offered(app) == f"Run on win-1 in {CONTEXT}")
             step = app.steps[FINDING]
             for part in (
                 "win-1",
-                "lab",
-                "https://lab",
+                CONTEXT,
+                SERVER,
                 step.blast_radius,
                 step.undo_says,
                 '"name":"containerd"',
@@ -178,7 +178,7 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
             await pilot.press("tab", "enter")
             await until(pilot, lambda: "✔ Done; the check passes now." in said(app))
             assert len(machine.acts) == 1 and any("kwinnow-win-1" in w for w in cluster.writes)
-            await until(pilot, lambda: offered(app) == "Undo on win-1 in lab")
+            await until(pilot, lambda: offered(app) == f"Undo on win-1 in {CONTEXT}")
             assert all(line in said(app).replace("│ ", "") for line in step.undo_text().splitlines())
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
@@ -188,7 +188,8 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
 
             await pilot.press("U")
             await until(
-                pilot, lambda: isinstance(app.screen, FixScreen) and offered(app) == "Undo on win-1 in lab"
+                pilot,
+                lambda: isinstance(app.screen, FixScreen) and offered(app) == f"Undo on win-1 in {CONTEXT}",
             )
             await pilot.press("tab", "enter")
             await until(pilot, lambda: "✔ Undone; the check finds the fault again." in said(app))

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from consolekit import SIZES, console, judged, screen_text, until
+from consolekit import CONTEXT, SIZES, console, judged, screen_text, until
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
@@ -49,7 +49,7 @@ def test_the_fleet_shows_what_is_ill_what_is_well_and_what_could_not_be_told(siz
             await judged(pilot, app)
             text = screen_text(app)
             rows = {line.split()[0]: line for line in text.splitlines() if line.strip()}
-            assert "lab" in text.splitlines()[0], "the context is always on screen"
+            assert CONTEXT in text.splitlines()[0], "the context is always on screen"
             assert "✖ NotReady" in rows["win-1"] and "✖" in rows["win-1"]
             assert "runtime.containerd.stopped"[:18] in rows["win-1"]
             assert "✔ Ready" in rows["win-2"] and "? " in rows["win-2"] and "✔ none" not in rows["win-2"]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from consolekit import CONTEXT
 
 from facts.examples import FLANNEL_2022, path_of
 
@@ -78,7 +79,7 @@ def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Termina
 
 def test_a_person_walks_through_the_console_and_leaves(terminal: Terminal) -> None:
     fleet = terminal.until(lambda text: "win-2" in text and "asking" not in text and "✔ none" in text)
-    assert "lab" in fleet.splitlines()[0] and "recording" in fleet.splitlines()[0]
+    assert CONTEXT in fleet.splitlines()[0] and "recording" in fleet.splitlines()[0]
     terminal.press("j", "j")
     terminal.press("Enter")
     node = terminal.until(lambda text: "The API says" in text)

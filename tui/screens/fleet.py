@@ -41,18 +41,23 @@ First cause is the finding that accounts for most of what is wrong there."""
         Column("First cause", share=1),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._fleet: list[FleetRow] = []
+
     @property
     def path(self) -> str:
         return "fleet"
 
-    def _fleet(self) -> list[FleetRow]:
+    def refreshed(self) -> None:
+        """Once for all that is painted of it: fleets are large, and news come many times a second."""
         app = self.kwinnow
-        return fleet(app.knows, app.report, app.seen)
+        self._fleet = fleet(app.knows, app.report, app.seen)
 
     def rows(self) -> list[Row]:
         return [
             Row(r.name or CLUSTER_ROW, cells(r, narrow=self.size.width < NARROW))
-            for r in self._fleet()
+            for r in self._fleet
             if self.keeps(f"{r.name} {r.os} {r.ready} {r.way} {r.build} {r.cause.id if r.cause else ''}")
         ]
 
@@ -74,7 +79,7 @@ First cause is the finding that accounts for most of what is wrong there."""
             "| Node | Ready | Way | Findings | Unsure | Build | First cause |",
             "|---|---|---|---|---|---|---|",
         ]
-        for r in self._fleet():
+        for r in self._fleet:
             cause = r.cause.id if r.cause else ""
             found = f"{r.errors} errors, {r.warnings} warnings"
             row = (r.name or CLUSTER_ROW, r.ready, r.way, found, str(r.unsure), r.build, cause)
@@ -83,7 +88,7 @@ First cause is the finding that accounts for most of what is wrong there."""
 
     def detail(self, key: str) -> Text:
         trouble = self.kwinnow.trouble
-        found = next((r for r in self._fleet() if (r.name or CLUSTER_ROW) == key), None)
+        found = next((r for r in self._fleet if (r.name or CLUSTER_ROW) == key), None)
         if found is None:
             return nothing(trouble.what, trouble.hint) if trouble else Text()
         text = Text()
