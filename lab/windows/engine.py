@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import shutil
 import signal
@@ -90,7 +91,9 @@ class EngineRun(Run):
     def kill(self) -> None:
         if self._process.poll() is None:
             if sys.platform != "win32":
-                os.killpg(self._process.pid, signal.SIGKILL)
+                # It may end between the look and the signal.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             else:
                 self._process.kill()
         self.close_input()
