@@ -45,7 +45,7 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float 
 async def judged(pilot: Pilot[None], app: KwinnowApp) -> None:
     """Wait for the final report, and until it is painted."""
     await until(pilot, lambda: app.work is not None and app.work.report is not None and not app.work.running)
-    await until(pilot, lambda: app.work is not None and app.work.news.empty())
+    await until(pilot, lambda: app.work is not None and app.work.news.empty() and not app._stale)
     await pilot.pause()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -48,6 +49,8 @@ class KwinnowApp(App[None]):
         self.trouble: Trouble | None = None
         self._seen: Seen | None = None
         self._steps: dict[CheckId, Step] | None = None
+        self._stale = False  # something came that is not painted yet
+        self._rested = 0.0  # before that moment nothing is painted again
         for theme in THEMES:
             self.register_theme(theme)
         kept = recall().theme
@@ -142,10 +145,16 @@ class KwinnowApp(App[None]):
             from tui.news import take
 
             take(self, news)
-            if page is not None:
-                self.paint(page)
-        if page is not None:
-            page.tick()
+            self._stale = True
+        if page is None:
+            return
+        if self._stale and time.monotonic() >= self._rested:
+            begun = time.monotonic()
+            self._stale = False
+            self.paint(page)
+            # A fleet of thousands is painted less often: most of the time belongs to the keys.
+            self._rested = time.monotonic() + 3 * (time.monotonic() - begun)
+        page.tick()
 
     @property
     def page(self) -> Page | None:

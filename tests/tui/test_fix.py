@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from consolekit import CONTEXT, judged, screen_text, session_with, until
+from consolekit import CONTEXT, SERVER, judged, screen_text, session_with, until
 from textual.pilot import Pilot
 from textual.widgets import Button
 
