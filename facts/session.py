@@ -226,7 +226,9 @@ class Session:
                 fact = next(f for f in facts if QUESTIONS[f].name == identity)
                 value = read_node_answer(fact, raw, lambda need: self.supply(need, node.name))
                 at, ms = (raw.at, raw.ms) if isinstance(raw, RawAnswer) else (datetime.now(UTC), 0)
-                self.answers.put(fact, node.name, Answer(value, QUESTIONS[fact].script, at, ms))
+                self.answers.put(
+                    fact, node.name, Answer(value, f"kwinnow facts {identity} --node {node.name}", at, ms)
+                )
                 done += 1
                 watch(Progress(node.name, identity, done, total, outcome_of(value)))
 
