@@ -100,7 +100,7 @@ def _questions(machine: Machine, command: str, asked: Asked, new: list[Question]
         Question(one.id, f"Add-LabTrace 'question {one.id}'\n{one.script}", one.parameters, _PATIENCE)
         for one in new
     ]
-    data = _standard_input(asked.minimum, Payload(asked.payload.collector, marked))
+    data = standard_input(asked.minimum, Payload(asked.payload.collector, marked))
     out, _, traces, change = _run(machine, command, data)
     if change is not None and len(new) > 1:
         for one in new:
@@ -137,12 +137,13 @@ def _by_question(traces: list[list[str]]) -> tuple[list[str], dict[str, list[str
 def _minimum(machine: Machine, command: str, asked: Asked, store: Store) -> None:
     key = text_key("minimum", asked.minimum.encode())
     if store.find(key, machine, EPOCH) is None:
-        out, _, traces, change = _run(machine, command, _standard_input(asked.minimum, Payload("", [])))
+        out, _, traces, change = _run(machine, command, standard_input(asked.minimum, Payload("", [])))
         plain = [line for line in out.splitlines() if line.startswith(("~kw plain ", "~kw done "))]
         _keep(store, key, machine, "\n".join(plain), [*chain.from_iterable(traces)], change)
 
 
-def _standard_input(minimum: str, payload: Payload) -> bytes:
+def standard_input(minimum: str, payload: Payload) -> bytes:
+    """What the collector reads, with these questions (docs/collector.md)."""
     packed = base64.b64encode(gzip.compress(msgspec.json.encode(payload), mtime=0)).decode("ascii")
     lines = [
         "#kwinnow 1",

@@ -57,10 +57,14 @@ class Recorded(msgspec.Struct):
 
 
 class Store(msgspec.Struct):
-    """The file: answers by question, each text once."""
+    """The file: answers by question, each text once; and what was asked, so that a change of it is noticed.
+
+    `scripts`: digests (`script_key`) of every script that has answers here, with the question's id.
+    """
 
     questions: dict[str, list[Recorded]] = {}
     texts: list[str] = []
+    scripts: dict[str, str] = {}
 
     def add(self, key: str, recorded: Recorded) -> None:
         self.questions.setdefault(key, []).append(recorded)
@@ -125,6 +129,11 @@ def parse_input(data: bytes) -> Asked | None:
 def question_key(question: Question) -> str:
     """What identifies a question: its script and its parameters, not its id."""
     return _digest(question.script, json.dumps(question.parameters, sort_keys=True))
+
+
+def script_key(script: str) -> str:
+    """What identifies a script, whatever its parameters."""
+    return _digest("script", script)
 
 
 def text_key(text: str, data: bytes = b"") -> str:

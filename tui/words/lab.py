@@ -67,11 +67,18 @@ def command(
             raise click.ClickException(str(error)) from error
         return 0
     from lab.practice import practice_for
+    from lab.windows.engine import find_pwsh
 
+    engine = find_pwsh() is not None
+    if not engine and culture != "en-US":
+        why = "Without a PowerShell engine the nodes answer from recordings, which speak en-US."
+        raise click.UsageError(f"{why} Install PowerShell 7 (pwsh), or leave --culture out.")
     try:
         practice = practice_for(list(plants), scenario or "", culture=culture)
     except (KeyError, ValueError) as error:
         raise click.UsageError(str(error.args[0])) from error
+    if not engine:
+        click.echo("No PowerShell engine was found: the nodes answer from recordings of one.", err=True)
     return _run(practice, list(words), no_console)
 
 

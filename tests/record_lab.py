@@ -1,0 +1,172 @@
+"""Records what the lab answers without an engine: `python tests/record_lab.py [--anew] [SCENARIO…]`.
+
+Part of `make recordings`.
+
+Every scenario is looked at with everything that the product asks: healthy, with each fault and each question
+planted, and in constrained language; steps are done and undone where their own fault is planted. What the store
+knows is not asked again; what nobody asks any more is left out. --anew asks everything again, as a change of the
+stand-ins demands.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from practicekit import FixedClock, session_on
+
+from facts.catalogue import load
+from facts.collector.source import LiveNodes, NodeSource
+from facts.session import Session
+from lab.catalogue import catalogue
+from lab.faults import FAULTS, QUESTIONS
+from lab.practice import Practice
+from lab.windows import commands
+from lab.windows.engine import find_pwsh
+from lab.windows.learning import Learner
+from lab.windows.node import WindowsNode
+from lab.windows.recordings import STORE, Store
+from playbooks.audit import Audit
+from playbooks.engine import Plan, StepRunner
+from playbooks.journal import Journal
+from playbooks.lock import Locking
+from playbooks.step import Step, steps
+from targets.deadline import Deadline
+from targets.target import ClusterTarget, NodeRef
+
+CONDITIONS = ("clm", "not-elevated")  # those that change what scripts answer
+
+
+@dataclass
+class DirectWay:
+    """Into a node of the lab without a network: what is recorded is the same, and thousands of logons are spared."""
+
+    node: WindowsNode
+    way: str = "winrm"
+    address: str = "direct"
+
+    def run(self, command: str, stdin: bytes, deadline: Deadline) -> Iterator[bytes]:
+        run = self.node.run(commands.split(command))
+        run.write(stdin)
+        run.close_input()
+        while True:
+            took = run.take(1 << 20, deadline.left(1.0))
+            if took is None:
+                deadline.check("The engine")
+                continue
+            yield from (data for stream, data in took.chunks if stream == "stdout")
+            if took.exit_code is not None:
+                return
+
+    def cancel(self) -> None:
+        """Nobody cancels a recording."""
+
+
+@dataclass
+class DirectWays:
+    practice: Practice
+
+    def open(self, node: NodeRef) -> DirectWay:
+        return DirectWay(self.practice.nodes[node.name])
+
+
+class Recording:
+    """One scenario's practice cluster, looked at in every state."""
+
+    def __init__(self, scenario: str, learner: Learner) -> None:
+        self.scenario = scenario
+        self.practice = Practice(scenario, FixedClock(), use_engine=False, replay=learner.replay)
+        self.cluster: ClusterTarget | None = None
+
+    def session(self) -> Session:
+        def wrap(cluster: ClusterTarget, nodes: NodeSource) -> tuple[ClusterTarget, NodeSource]:
+            self.cluster = cluster
+            return cluster, LiveNodes(DirectWays(self.practice))
+
+        return session_on(self.practice, wrap)
+
+    def look(self) -> Session:
+        session = self.session()
+        session.gather([question.fact for question in load()])
+        return session
+
+    def everything(self) -> None:
+        with self.practice:
+            self.look()
+            for fault in FAULTS.values():
+                if self.scenario in fault.scenarios:
+                    self.planted(fault.id, next((s for i, s in steps().items() if i == fault.entry), None))
+            for question in QUESTIONS.values():
+                if self.scenario in question.scenarios:
+                    self.planted(f"ask:{question.id}")
+            for condition in CONDITIONS:
+                self.planted(condition)
+
+    def planted(self, name: str, step: Step | None = None) -> None:
+        full = self.practice.plant(name)
+        session = self.look()
+        if step is not None:
+            self.mended(session, step)
+        self.practice.unplant(full)
+
+    def mended(self, session: Session, step: Step) -> None:
+        """Do the step and take it back, wherever its check finds something; look after each."""
+        with tempfile.TemporaryDirectory(prefix="recording-") as folder:
+            locking = cast(Locking, self.cluster)
+            runner = StepRunner(session, locking, Journal(Path(folder)), Audit(Path(folder)))
+            for node in session.windows_nodes():
+                plan = runner.plan(step, node)
+                if isinstance(plan, Plan):
+                    runner.run(plan)
+                    self.look()
+                    runner.undo(step, node)
+                    self.look()
+
+
+def main(words: Sequence[str]) -> int:
+    if find_pwsh() is None:
+        print("The PowerShell engine is needed: set KWINNOW_PWSH or put pwsh on PATH.", file=sys.stderr)
+        return 2
+    everything = [str(s) for s in catalogue()["scenarios"]]
+    scenarios = [w for w in words if not w.startswith("-")] or everything
+    learner = Learner(Store() if "--anew" in words else Store.load())
+    recordings = [Recording(scenario, learner) for scenario in scenarios]
+    threads = [threading.Thread(target=r.everything, daemon=True, name=r.scenario) for r in recordings]
+    whole = False
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.5)
+        whole = not broken and not learner.failures and scenarios == everything
+    finally:
+        store = learner.store if whole else learner.whole()
+        store.save()
+        for recording in recordings:
+            recording.practice.stop()
+    for failure in [*learner.failures, *broken]:
+        print(f"failed: {failure}", file=sys.stderr)
+    rows = sum(len(rows) for rows in store.questions.values())
+    size = STORE.stat().st_size
+    print(f"{rows} answers, {learner.asked} of them new; {STORE} has {size:,} bytes", file=sys.stderr)
+    return 1 if learner.failures or broken else 0
+
+
+broken: list[str] = []
+
+
+def _note(what: threading.ExceptHookArgs) -> None:
+    """An exception in a scenario's thread must not end as a recording that looks whole."""
+    broken.append(f"{what.thread.name if what.thread else ''}: {what.exc_value!r}")
+    threading.__excepthook__(what)
+
+
+if __name__ == "__main__":
+    threading.excepthook = _note
+    sys.exit(main(sys.argv[1:]))
