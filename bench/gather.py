@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.pairs import Ratio, side_by_side
 
@@ -60,7 +61,7 @@ def measure(pairs: int) -> list[Ratio]:
         ways = ConfiguredWays(config, Passwords(environ=told), CommandLog())
         node = NodeRef(NODE)
         peer = config.settings(node)[0].peer
-        authority = str(Path(told["KWINNOW_CONFIG"]).parent / "ca.pem")
+        authority: Any = str(Path(told["KWINNOW_CONFIG"]).parent / "ca.pem")
 
         def ours() -> None:
             found = b"".join(ways.open(node).run(command(), text, Deadline(300)))

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-FIELDS = {
+FIELDS: dict[str, Any] = {
     f"f:field-{n}": {"f:type": {}, "f:status": {}, "f:reason": {}, "f:lastTransitionTime": {}}
     for n in range(40)
 }

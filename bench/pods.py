@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from bench.pairs import Ratio, side_by_side
 
@@ -36,15 +37,16 @@ def measure(pairs: int, count: int = 10_000) -> list[Ratio]:
             "bench", "default", "k", ClusterEntry(server=url), nowhere, "me", UserEntry(), nowhere
         )
         ours = Cluster(chosen, environ={}, seconds=600)
-        theirs = client.CoreV1Api(client.ApiClient(client.Configuration(host=url)))
+        theirs: Any = client.CoreV1Api(client.ApiClient(client.Configuration(host=url)))
 
         def typed() -> None:
             assert len(ours.list("/api/v1/pods", PodObject)) == count
 
         def models() -> None:
-            found, more = [], None
+            found: list[Any] = []
+            more: str | None = None
             while more != "":
-                page = theirs.list_pod_for_all_namespaces(limit=PAGE, **({"_continue": more} if more else {}))
+                page = theirs.list_pod_for_all_namespaces(limit=PAGE, _continue=more)
                 found += page.items
                 more = page.metadata.var_continue or ""
             assert len(found) == count

@@ -6,7 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", dest="soak", action="store_true", help="go on for many rounds instead of a sample")
+    parser.addoption(
+        "--soak", dest="soak", action="store_true", help="go on for many rounds instead of a sample"
+    )
 
 
 @pytest.fixture
