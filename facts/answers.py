@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,8 +45,9 @@ class Answers:
     def find(self, fact: type[Fact], node: str) -> Answer | None:
         return self.by_key.get((fact, node))
 
-    def forget(self, fact: type[Fact]) -> None:
-        for key in [k for k in self.by_key if k[0] is fact]:
+    def forget(self, fact: type[Fact], nodes: Collection[str] | None = None) -> None:
+        """Forget the fact everywhere, or (`nodes`) of these nodes alone."""
+        for key in [k for k in self.by_key if k[0] is fact and (nodes is None or k[1] in nodes)]:
             del self.by_key[key]
 
     def copy(self) -> Answers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from facts.access import Access, Attempt, Now, ThisNode
@@ -124,17 +124,28 @@ class Session:
         for name in self.windows_nodes():
             self.nodes.cancel(name)
 
-    def gather(self, wanted: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
-        """Ask everything that `wanted` needs and nobody asked yet. Returns when all is answered or has failed."""
+    def gather(
+        self, wanted: Iterable[type[Fact]], watch: Watcher = _nobody, *, nodes: Collection[str] | None = None
+    ) -> None:
+        """Ask everything that `wanted` needs and nobody asked yet. Returns when all is answered or has failed.
+
+        `nodes`: only these Windows nodes are asked.
+        """
         self._cancel.clear()
         facts = closure(set(wanted) | {Nodes})
         self._wanted |= facts
         self._ask_cluster([f for f in facts if QUESTIONS[f].origin is Origin.CLUSTER], watch)
         of_nodes = [f for f in facts if QUESTIONS[f].origin is Origin.NODE]
-        self._each_node([n.object.ref for n in self._node_objects()], of_nodes, watch)
+        chosen = [n for n in self._node_objects() if nodes is None or n.name in nodes]
+        self._each_node([n.object.ref for n in chosen], of_nodes, watch)
 
-    def again(self, facts: Iterable[type[Fact]], watch: Watcher = _nobody) -> None:
-        """Ask `facts` anew, and all that derives from them or takes parameters from them."""
+    def again(
+        self, facts: Iterable[type[Fact]], watch: Watcher = _nobody, *, nodes: Collection[str] | None = None
+    ) -> None:
+        """Ask `facts` anew, and all that derives from them or takes parameters from them.
+
+        `nodes`: what the other Windows nodes have answered stays, and they are not asked.
+        """
         facts = set(facts)
         stale = set(facts)
         while True:
@@ -147,10 +158,10 @@ class Session:
         self.answers.put(Now, "", Answer(Now(now), "the console's clock", now))
         for fact in stale:
             if fact is not Nodes and QUESTIONS[fact].origin is not Origin.SESSION:
-                self.answers.forget(fact)
+                self.answers.forget(fact, nodes if per_node(fact) else None)
         if Nodes in stale:
             self._ask_one(Nodes)
-        self.gather(renew, watch)
+        self.gather(renew, watch, nodes=nodes)
 
     def _node_objects(self) -> list[ThisNode]:
         value = self.get(Nodes)

@@ -24,7 +24,7 @@ class AuditLine(msgspec.Struct, omit_defaults=True):
     act: str  # act or undo
     script_sha256: str
     parameters: dict[str, Any]
-    outcome: str  # done, failed, refused
+    outcome: str  # done, failed, undone, refused
     why: str = ""
 
 
@@ -47,6 +47,7 @@ class Audit:
 
 def audit_line(
     *,
+    by: str,
     context: str,
     server: str,
     node: str,
@@ -58,4 +59,4 @@ def audit_line(
     why: str = "",
 ) -> AuditLine:
     digest = hashlib.sha256(script.encode()).hexdigest()
-    return AuditLine(now(), who(), context, server, node, step, act, digest, parameters, outcome, why)
+    return AuditLine(now(), by, context, server, node, step, act, digest, parameters, outcome, why)

@@ -5,206 +5,239 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
+from typing import Any, NoReturn
 
 from checks.check import load as load_checks
 from checks.engine import one
-from checks.finding import Finding, Outcome, OutcomeKind
-from checks.ids import CheckId
+from checks.finding import Outcome, OutcomeKind
 from facts.access import Access
-from facts.collector.wire import Asked, RawAnswer
 from facts.fact import Failed
 from facts.session import Session
+from playbooks import node_side
 from playbooks.audit import Audit, audit_line, who
 from playbooks.journal import Entry, Journal, Mark, now
-from playbooks.lock import Locking, locked
-from playbooks.step import NotPossible, Parameters, Step
-from targets.deadline import Deadline
-from targets.decoding import decoded
+from playbooks.lock import Held, Locking, locked
+from playbooks.node_side import Acted, Locked, Refused
+from playbooks.plan import Ended, Plan, no_finding, told
+from playbooks.step import NotPossible, Step
 from targets.errors import TargetError
-from targets.target import NodeRef
 
 Tell = Callable[[str], None]
 
 
-class Acted(msgspec.Struct):
-    """What an act script returns."""
-
-    before: Any = None
-    after: Any = None
-    changed: bool = True
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A step with everything worked out, ready to be shown and confirmed."""
-
-    step: Step
-    node: str
-    context: str
-    server: str
-    finding: Finding
-    parameters: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended. `outcome` is the goal's check after it."""
-
-    mark: Mark
-    why: str
-    outcome: Outcome | None = None
-
-
 @dataclass
 class StepRunner:
-    """What all runs share: the session, where journal and audit lie, and who holds the lock."""
+    """What all runs share: the session, where journal and audit lie, who holds the lock, and who that is."""
 
     session: Session
     locking: Locking
     journal: Journal
     audit: Audit
     tell: Tell = field(default=lambda _: None)
+    me: str = field(default_factory=who)
 
-    def plan(self, step: Step, node: str) -> Plan | Outcome:
-        """Verify first. An Outcome instead of a Plan says that there is nothing to do, or that nobody can tell."""
-        outcome = self.verify(step.check, node)
+    # ---- verify and plan -----------------------------------------------------------------------------------
+
+    def verify(self, step: Step, node: str) -> Outcome:
+        """Ask the goal's facts of this node anew and judge."""
+        check = load_checks()[step.check]
+        self.session.again([*check.facts, Access], nodes=[node])
+        return one(check, self.session, node)
+
+    def plan(self, step: Step, node: str, *, settle: bool = True) -> Plan | Outcome:
+        """Verify first. An Outcome instead of a Plan says that there is nothing to do, or that nobody can tell.
+
+        A run that was broken off is taken up again; where nothing is left of it to do, it is closed in the journal
+        (not without `settle`: then nothing is written). NotPossible says why the step does not mend this finding.
+        """
+        cluster = self.session.cluster
+        broken_off = self.journal.open_run(step.check, node, cluster.server)
+        if broken_off:
+            last = broken_off[-1]
+            self.tell(f"A run {told(last)} stopped at “{last.mark}” and was not finished; verifying first.")
+        outcome = self.verify(step, node)
         if outcome.kind is not OutcomeKind.FOUND:
+            if broken_off and settle and outcome.kind is OutcomeKind.PASSED:
+                self._settle(step, node, broken_off)
             return outcome
         finding = outcome.findings[0]
-        parameters: Parameters = step.prepare(self.session, node, finding)
-        cluster = self.session.cluster
-        return Plan(step, node, cluster.context, cluster.server, finding, dict(parameters))
+        parameters = dict(step.prepare(self.session, node, finding))
+        run = broken_off[-1].run if broken_off else uuid.uuid4().hex[:12]
+        return Plan(
+            step,
+            node,
+            cluster.context,
+            cluster.server,
+            finding,
+            parameters,
+            run,
+            broken_off[-1] if broken_off else None,
+            by=self.me,
+        )
 
-    def verify(self, check_id: CheckId, node: str) -> Outcome:
-        """Ask the goal's facts anew and judge."""
-        check = load_checks()[check_id]
-        self.session.again([*check.facts, Access])
-        return one(check, self.session, node if check.node_scope else "")
+    def _settle(self, step: Step, node: str, run: list[Entry]) -> None:
+        """Close a run that was broken off, now that the check passes; what its undo needs is fetched from the node."""
+        last = run[-1]
+        plan = Plan(
+            step,
+            node,
+            last.context,
+            last.server,
+            no_finding(step, node),
+            last.parameters,
+            last.run,
+            by=self.me,
+        )
+        if all(e.mark is not Mark.ACTED for e in run):
+            known = self._node_entries(step, node)
+            if isinstance(known, Failed):
+                self.tell(f"The run stays open: {known.why}")
+                return
+            acted = next((e for e in known if e.run == last.run and e.before is not None), None)
+            if acted is None:
+                self._note(plan, Mark.DROPPED, why="The check passes, and the act had not begun.")
+                self.tell("That run had done nothing; it is closed.")
+                return
+            self._note(plan, Mark.ACTED, before=acted.before)
+        self._end(plan, Mark.DONE, "It was broken off; the check passes.")
+        self.tell("That run had done its work; it is closed, and can be undone.")
 
-    def run(self, plan: Plan) -> Ended:
-        """Do it. Raises TargetError only before anything was done (the lock, the journal)."""
-        run = uuid.uuid4().hex[:12]
-        with locked(self.locking, plan.node, who()):
-            self._note(run, plan, Mark.PLANNED)
-            self._note(run, plan, Mark.ACTING)
-            self.tell(f"acting on {plan.node}")
-            acted = self._send(plan, plan.step.text(), plan.parameters)
-            if isinstance(acted, Failed):
-                return self._end(run, plan, "act", Mark.FAILED, f"{acted.why} {acted.hint}".strip())
-            self._note(run, plan, Mark.ACTED, before=acted.before)
-            self.tell("verifying")
-            outcome = self.verify(plan.step.check, plan.node)
-            if outcome.kind is OutcomeKind.PASSED:
-                return self._end(run, plan, "act", Mark.DONE, "", outcome)
-            why = (
-                outcome.why or " ".join(f.message for f in outcome.findings) or "The check could not be made."
-            )
-            return self._end(
-                run, plan, "act", Mark.FAILED, f"It was done, and the check does not pass: {why}", outcome
-            )
+    def plan_undo(self, step: Step, node: str) -> Plan | Ended:
+        """The undo of the latest run, by the node's own journal, else by the one here.
 
-    def undo(self, step: Step, node: str) -> Ended:
-        """Take the latest run of `step` on `node` back. NotPossible says why there is nothing to take back."""
-        server = self.session.cluster.server
-        entries = self.journal.last_run(step.check, node, server)
-        acted = next((e for e in reversed(entries) if e.mark is Mark.ACTED), None)
+        Ended: it had been undone, and only this journal did not know. NotPossible says why there is nothing to take
+        back; NodeUnreachable, that the node cannot be asked.
+        """
         if not step.undo:
             raise NotPossible(f"This step has no undo: {step.undo_says}")
-        if entries and entries[-1].mark is Mark.UNDONE:
-            raise NotPossible(f"The last run of {step.check} on {node} has been undone already.")
-        if acted is None:
-            raise NotPossible(
-                f"The journal {self.journal.path} has no run of {step.check} on {node} that could be undone."
-            )
+        cluster = self.session.cluster
+        here = self.journal.last_run(step.check, node, cluster.server)
+        there = self._node_entries(step, node)
+        if isinstance(there, Failed):
+            self.tell(f"The node's own journal is not used: {there.why}")
+        run = here if isinstance(there, Failed) or not there else [e for e in there if e.run == there[-1].run]
+        undoes = next((e for e in run if e.before is not None), None)
+        if undoes is None:
+            where = f"Neither the journal {self.journal.path} nor the one on {node}"
+            raise NotPossible(f"{where} has a run of {step.check} on {node} that could be undone.")
         plan = Plan(
-            step, node, self.session.cluster.context, server, _no_finding(step, node), acted.parameters
+            step,
+            node,
+            cluster.context,
+            cluster.server,
+            no_finding(step, node),
+            undoes.parameters,
+            undoes.run,
+            undoes=undoes,
+            by=self.me,
         )
-        with locked(self.locking, node, who()):
-            self._note(acted.run, plan, Mark.UNDOING, before=acted.before)
-            self.tell(f"undoing on {node}")
-            sent = self._send(plan, step.undo_text(), plan.parameters | {"before": acted.before})
-            if isinstance(sent, Failed):
-                return self._end(acted.run, plan, "undo", Mark.FAILED, f"{sent.why} {sent.hint}".strip())
-            return self._end(acted.run, plan, "undo", Mark.UNDONE, "", self.verify(step.check, node))
-
-    def _send(self, plan: Plan, script: str, parameters: dict[str, Any]) -> Acted | Failed:
-        """Run one script on the node by the session's own way in."""
-        self.session.gather([Access])
-        ref = next((n for n in self._refs() if n.name == plan.node), NodeRef(plan.node))
-        got: list[RawAnswer | Failed] = []
-        asked = Asked("act", script, parameters, plan.step.seconds)
-        self.session.nodes.collect(
-            ref,
-            [asked],
-            Deadline(plan.step.seconds + 30),
-            lambda _: None,
-            lambda _, answer: got.append(answer),
-        )
-        answer = got[0] if got else Failed("malformed", "The node did not say what became of the act.")
-        if isinstance(answer, Failed):
-            return answer
-        if answer.error is not None:
-            return Failed(
-                "script", f"PowerShell on {plan.node} says: {answer.error.type}: {answer.error.message}"
+        if run[-1].mark is Mark.UNDONE:
+            if here and here[-1].run == plan.run and here[-1].mark is Mark.UNDOING:
+                return self._end(plan, Mark.UNDONE, "It was broken off; the node says that it is undone.")
+            raise NotPossible(
+                f"The last run of {step.check} on {node} has been undone already, {told(run[-1])}."
             )
+        return plan
+
+    def _node_entries(self, step: Step, node: str) -> list[Entry] | Failed:
+        return node_side.entries(self.session, node, step.check)
+
+    # ---- run -----------------------------------------------------------------------------------------------
+
+    def run(self, plan: Plan) -> Ended:
+        """Do it. Raises TargetError (Held, …) only where nothing was done."""
+        undo = plan.undoes is not None
         try:
-            return decoded(answer.value, Acted)
-        except msgspec.DecodeError as error:
-            return Failed("malformed", f"The answer of the act cannot be read: {error}.")
+            with locked(self.locking, plan.node, self.me, self.tell):
+                if not undo and plan.goes_on is None:
+                    self._note(plan, Mark.PLANNED)
+                self._note(plan, Mark.UNDOING if undo else Mark.ACTING, plan.undoes and plan.undoes.before)
+                self.tell(f"{'undoing' if undo else 'acting'} on {plan.node}")
+                return self._sent(plan)
+        except TargetError as error:
+            self._refuse(plan, error)
 
-    def _refs(self) -> list[NodeRef]:
-        from facts.cluster.nodes import Nodes
+    def undo(self, step: Step, node: str) -> Ended:
+        """Plan the undo and run it."""
+        plan = self.plan_undo(step, node)
+        return self.run(plan) if isinstance(plan, Plan) else plan
 
-        value = self.session.get(Nodes)
-        return [n.ref for n in value.items] if isinstance(value, Nodes) else []
+    def _sent(self, plan: Plan) -> Ended:
+        """Act, and verify. The lock is held."""
+        said = node_side.act(self.session, plan.node, plan.script, plan.sent, plan.step.seconds)
+        if isinstance(said, Failed):
+            return self._end(plan, Mark.FAILED, f"{said.why} {said.hint}".strip())
+        if isinstance(said, Locked):
+            mine = " (another console of yours)" if said.who == self.me else ""
+            raise Held(
+                f"{said.who}{mine} is at work on {plan.node} since {node_side.local_time(said.since)}: {said.step}.",
+                f"Ask them, or wait: the lock runs out {node_side.LOCK_SECONDS} s after their act began.",
+            )
+        if isinstance(said, Refused):
+            return self._end(plan, Mark.UNDONE, f"{said.who} had undone it already; nothing was done.")
+        if said.unwritten:
+            self.tell(f"The journal on {plan.node} does not have the end of it: {said.unwritten}")
+        if plan.undoes is not None:
+            return self._end(plan, Mark.UNDONE, "", self.verify(plan.step, plan.node))
+        return self._verified(plan, said)
 
-    def _note(self, run: str, plan: Plan, mark: Mark, before: Any = None, why: str = "") -> None:
-        entry = Entry(
-            run,
-            now(),
-            mark,
-            plan.step.check,
-            plan.context,
-            plan.server,
-            plan.node,
-            who(),
-            plan.parameters,
-            before,
-            why,
+    def _verified(self, plan: Plan, said: Acted) -> Ended:
+        self._note(plan, Mark.ACTED, before=said.before)
+        self.tell("verifying")
+        outcome = self.verify(plan.step, plan.node)
+        if outcome.kind is OutcomeKind.PASSED:
+            return self._end(plan, Mark.DONE, "", outcome)
+        why = outcome.why or " ".join(f.message for f in outcome.findings) or "The check could not be made."
+        return self._end(plan, Mark.FAILED, f"It was done, and the check does not pass: {why}", outcome)
+
+    def _refuse(self, plan: Plan, error: TargetError) -> NoReturn:
+        """Nothing was done. A run that had begun before stays open; one that was to be undone still can be."""
+        if plan.undoes is not None:
+            self._note(plan, Mark.DONE, plan.undoes.before, f"Not undone: {error.what}")
+        elif plan.goes_on is None:
+            self._note(plan, Mark.DROPPED, why=error.what)
+        self._audit(plan, "refused", error.what)
+        raise error
+
+    # ---- what is written down ------------------------------------------------------------------------------
+
+    def _note(self, plan: Plan, mark: Mark, before: Any = None, why: str = "") -> None:
+        self.journal.add(
+            Entry(
+                plan.run,
+                now(),
+                mark,
+                plan.step.check,
+                plan.context,
+                plan.server,
+                plan.node,
+                self.me,
+                plan.parameters,
+                before,
+                why,
+            )
         )
-        self.journal.add(entry)
 
-    def _end(
-        self, run: str, plan: Plan, act: str, mark: Mark, why: str, outcome: Outcome | None = None
-    ) -> Ended:
-        self._note(run, plan, mark, why=why)
-        script = plan.step.text() if act == "act" else plan.step.undo_text()
+    def _end(self, plan: Plan, mark: Mark, why: str, outcome: Outcome | None = None) -> Ended:
+        self._note(plan, mark, plan.undoes and plan.undoes.before, why)
+        self._audit(plan, mark.value, why)
+        return Ended(mark, why, outcome, plan.run)
+
+    def _audit(self, plan: Plan, outcome: str, why: str) -> None:
         self.audit.add(
             audit_line(
+                by=self.me,
                 context=plan.context,
                 server=plan.server,
                 node=plan.node,
                 step=plan.step.check,
-                act=act,
-                script=script,
+                act=plan.act,
+                script=plan.script,
                 parameters=plan.parameters,
-                outcome=mark.value,
+                outcome=outcome,
                 why=why,
             )
         )
-        return Ended(mark, why, outcome)
-
-
-def _no_finding(step: Step, node: str) -> Finding:
-    """An undo follows the journal, not a finding: only the names count."""
-    from checks.finding import INFO, node_object
-
-    return Finding(
-        step.check, f"{step.check}:node/{node}", INFO, node_object(node), node, step.title, "", (), ""
-    )
 
 
 __all__ = ["Acted", "Ended", "Plan", "StepRunner", "TargetError"]

@@ -27,6 +27,10 @@ class Mark(StrEnum):
     FAILED = "failed"
     UNDOING = "undoing"
     UNDONE = "undone"
+    DROPPED = "dropped"  # nothing was done: refused, or found to be unnecessary before it began
+
+
+CLOSED = frozenset({Mark.DONE, Mark.UNDONE, Mark.DROPPED})
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
@@ -47,12 +51,34 @@ def append_line(path: Path, value: object) -> None:
     """Append one JSON line, durable when this returns. The file is readable by its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     line = msgspec.json.encode(redact_value(msgspec.to_builtins(value))) + b"\n"
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
+        if _torn(file):  # by a power cut: the torn line stays alone, and ours is whole
+            line = b"\n" + line
         os.write(file, line)  # one write: lines of two processes do not mix
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _torn(file: int) -> bool:
+    """Whether the file's last line has no end."""
+    size = os.lseek(file, 0, os.SEEK_END)
+    if size == 0:
+        return False
+    os.lseek(file, size - 1, os.SEEK_SET)
+    return os.read(file, 1) != b"\n"
+
+
+def read_entries(text: bytes) -> list[Entry]:
+    """All whole lines. One that a kill or a power cut tore is left out: it never took effect."""
+    found: list[Entry] = []
+    for line in text.split(b"\n"):
+        try:
+            found.append(decoded(line, Entry))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+    return found
 
 
 class Journal:
@@ -65,21 +91,20 @@ class Journal:
         append_line(self.path, entry)
 
     def entries(self) -> list[Entry]:
-        """All whole lines. A last line that a kill cut off is left out: it never took effect."""
-        if not self.path.exists():
-            return []
-        found: list[Entry] = []
-        for line in self.path.read_bytes().split(b"\n"):
-            try:
-                found.append(decoded(line, Entry))
-            except msgspec.DecodeError:
-                continue
-        return found
+        """All whole lines, oldest first."""
+        return read_entries(self.path.read_bytes()) if self.path.exists() else []
 
     def last_run(self, step: str, node: str, server: str) -> list[Entry]:
-        """The entries of the latest run of that step on that node of that cluster."""
+        """The entries of the latest run of that step on that node of that cluster that may have done something."""
         mine = [e for e in self.entries() if (e.step, e.node, e.server) == (step, node, server)]
+        dropped = {e.run for e in mine if e.mark is Mark.DROPPED}
+        mine = [e for e in mine if e.run not in dropped]
         return [e for e in mine if e.run == mine[-1].run] if mine else []
+
+    def open_run(self, step: str, node: str, server: str) -> list[Entry]:
+        """The entries of the latest run, if it was broken off or failed; else none."""
+        last = self.last_run(step, node, server)
+        return last if last and last[-1].mark not in CLOSED else []
 
 
 def now() -> datetime:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from targets.errors import NotFound, TargetError
+from targets.errors import NotFound, PermissionDenied, TargetError
 
 T = TypeVar("T")
 SECONDS = 300
@@ -105,10 +105,23 @@ def release(cluster: Locking, node: str, lease: LockLease) -> None:
 
 
 @contextmanager
-def locked(cluster: Locking, node: str, me: str) -> Iterator[None]:
-    """Hold the lock while inside."""
-    lease = acquire(cluster, node, me)
+def locked(
+    cluster: Locking, node: str, me: str, tell: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Hold the lock while inside. Where the rights for a Lease are missing the node's own lock must do; `tell` says so.
+
+    Raises only before anything was done: what goes wrong when the lock is given back is told.
+    """
+    lease = None
+    try:
+        lease = acquire(cluster, node, me)
+    except PermissionDenied as error:
+        tell(f"{error.what} Only the lock on {node} itself keeps others away.")
     try:
         yield
     finally:
-        release(cluster, node, lease)
+        if lease is not None:
+            try:
+                release(cluster, node, lease)
+            except TargetError as error:
+                tell(f"The lock could not be given back; it runs out in {SECONDS} s. {error.what}")

@@ -14,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from checks.check import Check
 from checks.check import load as load_checks
 from checks.finding import Finding
 from checks.ids import CheckId
 from facts.collector.wire import script_text
 from facts.session import Session
+from playbooks.node_side import noted
 
 PACKAGE = "playbooks.remedies"
 Parameters = Mapping[str, Any]
@@ -42,11 +44,12 @@ class Step(msgspec.Struct, frozen=True):
     seconds: float = 90.0
 
     def text(self) -> str:
-        """The exact PowerShell of the act."""
-        return script_text(self.script, PACKAGE)
+        """The exact PowerShell of the act, with that of the node's lock and journal around it."""
+        return noted(script_text(self.script, PACKAGE))
 
     def undo_text(self) -> str:
-        return script_text(self.undo, PACKAGE) if self.undo else ""
+        """The same of the undo; empty where there is none."""
+        return noted(script_text(self.undo, PACKAGE)) if self.undo else ""
 
 
 _STEPS: dict[CheckId, Step] = {}
@@ -75,11 +78,26 @@ def step(
 
 @cache
 def steps() -> dict[CheckId, Step]:
-    """Every step, by the check that is its goal. A goal that is no check is an error."""
+    """Every step, by the check that is its goal.
+
+    ValueError for a goal that is no check of single nodes, and for an act that does not write down what there was.
+    """
     package = importlib.import_module(PACKAGE)
     for module in pkgutil.iter_modules(package.__path__, f"{PACKAGE}."):
         importlib.import_module(module.name)
-    unknown = [c for c in _STEPS if c not in load_checks()]
-    if unknown:
-        raise ValueError(f"Steps whose check does not exist: {', '.join(unknown)}.")
+    checks = load_checks()
+    for made in _STEPS.values():
+        sound(made, checks)
     return dict(_STEPS)
+
+
+def sound(made: Step, checks: Mapping[CheckId, Check]) -> None:
+    """ValueError says what is wrong with a step."""
+    if made.check not in checks:
+        raise ValueError(f"The step “{made.title}” has {made.check} as its goal, which is no check.")
+    if not checks[made.check].node_scope:
+        raise ValueError(
+            f"{made.check} judges the cluster; a step acts on one node and needs a check of nodes."
+        )
+    if "Save-Before" not in script_text(made.script, PACKAGE):
+        raise ValueError(f"{made.script} does not call Save-Before before it changes anything.")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from checks.cni.flannel_numbers import PORT
+from checks.cni.flannel_wire import covers
 from checks.finding import Finding
+from facts.node.network import Firewall
 from facts.session import Session
-from playbooks.step import Parameters, step
+from playbooks.step import NotPossible, Parameters, step
+
+NAME = "OverlayTraffic4789UDP"
 
 
 @step(
@@ -16,5 +21,29 @@ from playbooks.step import Parameters, step
     undo_says="Removes the rule again, or switches it off if it was there, switched off, before.",
 )
 def open_4789(session: Session, node: str, finding: Finding) -> Parameters:
-    """The rule's name is the one that Microsoft's own scripts use, so that they find it."""
-    return {"name": "OverlayTraffic4789UDP", "display_name": "Overlay Traffic 4789 UDP", "port": 4789}
+    """The rule's name is the one that Microsoft's own scripts use, so that they find it.
+
+    NotPossible where a rule blocks the port: Windows lets a block win over every allow.
+    """
+    firewall = session.get(Firewall, node)
+    if not isinstance(firewall, Firewall):
+        raise NotPossible(f"The firewall rules of {node} are not known, so none can be added.")
+    about = [
+        r for r in firewall.rules if r.protocol.upper() in ("UDP", "ANY", "17") and covers(r.ports, PORT)
+    ]
+    blocks = [r for r in about if not r.allow]
+    if blocks:
+        rule = blocks[0]
+        shown = f"{rule.display_name} ({rule.name})" if rule.display_name else rule.name
+        where = "by group policy" if rule.store == "GroupPolicy" else "on the node"
+        raise NotPossible(
+            f"The rule {shown}, set {where}, blocks UDP {PORT}, and a block wins over every rule that allows: "
+            "have whoever set it take it away."
+        )
+    # A rule of that name that is on and does not help, say for another profile, is not ours to change.
+    taken = any(r.name == NAME for r in firewall.rules)
+    return {
+        "name": f"{NAME}-kwinnow" if taken else NAME,
+        "display_name": "Overlay Traffic 4789 UDP",
+        "port": PORT,
+    }

@@ -1,9 +1,9 @@
 # Sets the start mode first: a disabled service cannot be started. `before` is what the undo needs.
 $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='$($p.name)'"
 if (-not $service) { throw "There is no service $($p.name)." }
-$before = @{ state = [string]$service.State; start_mode = [string]$service.StartMode }
+$before = Save-Before @{ state = [string]$service.State; start_mode = [string]$service.StartMode }
 $wanted = @{ Automatic = 'Auto'; Manual = 'Manual' }[[string]$p.start_mode]
-if ($before.start_mode -ne $wanted) { Set-Service -Name $p.name -StartupType $p.start_mode }
-if ($before.state -ne 'Running') { Start-Service -Name $p.name }
+if ([string]$service.StartMode -ne $wanted) { Set-Service -Name $p.name -StartupType $p.start_mode }
+if ([string]$service.State -ne 'Running') { Start-Service -Name $p.name }
 $after = Get-CimInstance -ClassName Win32_Service -Filter "Name='$($p.name)'"
 @{ before = $before; after = @{ state = [string]$after.State; start_mode = [string]$after.StartMode }; changed = $true }

@@ -219,7 +219,7 @@ def plan_text(plan: Plan) -> Text:
     text.append_text(_fact("Cluster", f"{plan.context}  {plan.server}", "bold"))
     text.append_text(_fact("Blast radius", step.blast_radius, WARN))
     text.append_text(_fact("Undo", step.undo_says))
-    text.append_text(_fact("Parameters", f"$p = {msgspec.json.encode(plan.parameters).decode()}"))
+    text.append_text(_fact("Parameters", f"$p = {msgspec.json.encode(plan.sent).decode()}"))
     return text.append_text(_script(step.text()))
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 import msgspec
 
 from tui.exit_codes import ExitCode
 from tui.words.common import cluster_options, json_option, options_from, print_json, session_for
+
+if TYPE_CHECKING:
+    from checks.finding import Outcome
+    from playbooks.engine import StepRunner
+    from playbooks.lock import Held, Locking
+    from playbooks.plan import Ended, Plan
+    from playbooks.step import Step
+    from tui.opening import Opened
 
 
 @click.command("fix")
@@ -22,112 +31,214 @@ from tui.words.common import cluster_options, json_option, options_from, print_j
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--undo", is_flag=True, help="Take the last run of this step on this node back.")
 def command(check_id: str, as_json: bool, dry_run: bool, yes: bool, undo: bool, **given: Any) -> int:
-    """Mend what the check ID found on one node. The script is shown before it runs."""
-    from playbooks.audit import Audit
-    from playbooks.engine import Ended, Plan, StepRunner
-    from playbooks.journal import Journal
-    from playbooks.step import NotPossible, steps
-    from targets.errors import TargetError
-    from tui.places import state_folder
+    """Mend what the check ID found on one node. The script is shown before it runs.
 
-    step = next((s for i, s in steps().items() if i == check_id), None)
-    if step is None:
-        raise click.UsageError(f"No step mends {check_id}. There are: {', '.join(steps())}.")
+    Exit codes: 0 done or nothing to do, 1 the check still finds it, 2 wrong usage, 3 could not tell, or somebody
+    else is at work on the node.
+    """
+    step = _step(check_id)
     if len(given["nodes"]) != 1:
         raise click.UsageError("Name exactly one node: --node NAME.")
     if given["open"]:
         raise click.UsageError("A recording cannot be mended; leave --open out.")
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise click.UsageError("Nobody can be asked here: add --yes to do it, or --dry-run to look.")
     (node,) = given["nodes"]
     with session_for(options_from(given)) as held:
-        look = held.config.context(held.session.cluster.context) if held.config else None
-        if look is not None and look.read_only and not dry_run:
-            what = f"The context {held.session.cluster.context} is marked read_only in the configuration."
-            raise TargetError(what, "Use --dry-run, or take the mark away.")
-        from typing import cast
+        if not dry_run:
+            _writable(held)
+        _known(held)
+        return _Fix(step, node, held, as_json, dry_run, yes).go(undo)
 
-        from playbooks.lock import Locking
 
-        locking = cast(Locking, held.session.cluster)
-        folder = state_folder()
-        runner = StepRunner(
-            held.session, locking, Journal(folder), Audit(folder), lambda s: click.echo(s, err=True)
-        )
+def _step(check_id: str) -> Step:
+    from playbooks.step import steps
+
+    found = next((s for i, s in steps().items() if i == check_id), None)
+    if found is None:
+        import difflib
+
+        near = difflib.get_close_matches(check_id, steps(), 1)
+        fix = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(steps())}."
+        raise click.UsageError(f"No step mends {check_id}. {fix}")
+    return found
+
+
+def _writable(held: Opened) -> None:
+    """TargetError for a context that is marked read_only."""
+    from targets.errors import TargetError
+
+    look = held.config.context(held.session.cluster.context) if held.config else None
+    if look is not None and look.read_only:
+        what = f"The context {held.session.cluster.context} is marked read_only in the configuration."
+        raise TargetError(what, "Use --dry-run, or take the mark away.")
+
+
+def _known(held: Opened) -> None:
+    """TargetError where the cluster has no such node."""
+    from tui.opening import unknown_nodes
+
+    held.session.gather([], nodes=[])
+    error = unknown_nodes(held.session)
+    if error is not None:
+        raise error
+
+
+@dataclass
+class _Fix:
+    """One call of the word."""
+
+    step: Step
+    node: str
+    held: Opened
+    as_json: bool
+    dry_run: bool
+    yes: bool
+
+    def go(self, undo: bool) -> int:
+        from playbooks.lock import Held
+        from playbooks.plan import Plan
+        from playbooks.step import NotPossible
+
+        runner = self._runner()
         try:
+            plan: Plan | Ended | Outcome
             if undo:
-                _confirm(
-                    f"Undo {step.check} on {node} ({held.session.cluster.context})? {step.undo_says}", yes
-                )
-                return _tell(runner.undo(step, node), as_json)
-            plan = runner.plan(step, node)
+                plan = runner.plan_undo(self.step, self.node)
+            else:
+                plan = runner.plan(self.step, self.node, settle=not self.dry_run)
             if not isinstance(plan, Plan):
-                return _nothing(plan, as_json)
-            _show(plan)
-            if dry_run:
-                if as_json:
-                    print_json({"dry_run": True, "script": step.text(), "parameters": plan.parameters})
+                return self._no_plan(plan)
+            self._show(plan)
+            if self.dry_run:
+                self._print("planned", plan=plan)
                 return ExitCode.HEALTHY
-            _confirm(f"Run this on {node} ({plan.context})?", yes)
-            ended: Ended = runner.run(plan)
+            self._confirm(plan)
+            return self._ended(runner.run(plan), plan)
         except NotPossible as error:
-            raise click.ClickException(str(error)) from error
-    return _tell(ended, as_json)
+            self._print("not-possible", why=str(error))
+            self._say(f"Not possible: {error}")
+            return ExitCode.USAGE if undo else ExitCode.FOUND
+        except Held as error:
+            return self._refused(error)
+
+    def _runner(self) -> StepRunner:
+        from playbooks.audit import Audit
+        from playbooks.engine import StepRunner
+        from playbooks.journal import Journal
+        from tui.places import state_folder
+
+        session, folder = self.held.session, state_folder()
+        locking = cast("Locking", session.cluster)
+        return StepRunner(session, locking, Journal(folder), Audit(folder), self._say)
+
+    def _say(self, text: str) -> None:
+        """Narration: on stderr, because stdout is data."""
+        from targets.clean import clean
+
+        click.echo(clean(text), err=True)
+
+    def _print(
+        self,
+        mark: str,
+        *,
+        why: str = "",
+        plan: Plan | None = None,
+        outcome: Outcome | None = None,
+        run: str = "",
+    ) -> None:
+        """The one object of --json (docs/schemas/fix.json)."""
+        if not self.as_json:
+            return
+        cluster = self.held.session.cluster
+        print_json(
+            {
+                "step": self.step.check,
+                "node": self.node,
+                "context": cluster.context,
+                "server": cluster.server,
+                "mark": mark,
+                "run": run or (plan.run if plan else ""),
+                "why": why,
+                "outcome": outcome.kind.value if outcome else None,
+                "plan": _plan(plan) if plan else None,
+            }
+        )
+
+    def _show(self, plan: Plan) -> None:
+        """What will run, where, and who else feels it."""
+        from playbooks.plan import told
+
+        step = plan.step
+        rows = [
+            ("Undoes" if plan.undoes else "Finding", _about(plan)),
+            ("Step", step.title),
+            ("Node", plan.node),
+            ("Cluster", f"{plan.context} ({plan.server})"),
+            ("Blast radius", step.blast_radius),
+            ("Undo", step.undo_says),
+            ("Parameters", f"$p = {msgspec.json.encode(plan.sent).decode()}"),
+        ]
+        if plan.goes_on is not None:
+            rows.insert(1, ("Goes on with", f"the run {told(plan.goes_on)}"))
+        lines = [f"{label:<14}{value}" for label, value in rows]
+        self._say("\n".join([*lines, "Script", *(f"    {line}" for line in plan.script.splitlines())]))
+
+    def _confirm(self, plan: Plan) -> None:
+        if not self.yes:
+            question = f"{'Undo' if plan.undoes else 'Run'} this on {plan.node} ({plan.context})?"
+            click.confirm(question, abort=True, err=True)
+
+    def _no_plan(self, found: Outcome | Ended) -> int:
+        """The check did not find anything to mend, or could not tell; or an undo had come to its end already."""
+        from checks.finding import OutcomeKind
+        from playbooks.plan import Ended
+
+        if isinstance(found, Ended):
+            return self._ended(found)
+        nothing = found.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED)
+        why = f"{found.why} {found.hint}".strip()
+        self._print("nothing-to-do" if nothing else "unknown", why=why, outcome=found)
+        if nothing:
+            self._say(f"Nothing to do: {found.id} {found.kind.value}. {found.why}".rstrip())
+            return ExitCode.HEALTHY
+        self._say(f"Could not tell whether there is anything to do: {why}")
+        return ExitCode.UNKNOWN
+
+    def _ended(self, ended: Ended, plan: Plan | None = None) -> int:
+        from checks.finding import OutcomeKind
+        from playbooks.journal import Mark
+
+        self._print(ended.mark.value, why=ended.why, plan=plan, outcome=ended.outcome, run=ended.run)
+        if ended.mark is Mark.DONE:
+            self._say("Done; the check passes now.")
+        elif ended.mark is Mark.UNDONE:
+            again = ended.outcome is not None and ended.outcome.kind is OutcomeKind.FOUND
+            self._say(f"Undone{'; the check finds the fault again.' if again else '.'} {ended.why}".rstrip())
+        else:
+            self._say(f"Failed: {ended.why}")
+        return ExitCode.HEALTHY if ended.mark in (Mark.DONE, Mark.UNDONE) else ExitCode.FOUND
+
+    def _refused(self, error: Held) -> int:
+        self._print("refused", why=str(error))
+        self._say(f"Nothing was done: {error}")
+        return ExitCode.UNKNOWN
 
 
-def _show(plan: Any) -> None:
-    """What will run, where, and who else feels it. On stderr: stdout is data."""
-    from targets.clean import clean
+def _about(plan: Plan) -> str:
+    from playbooks.plan import told
 
-    step = plan.step
-    lines = [
-        f"Finding       {plan.finding.message}",
-        f"Step          {step.title}",
-        f"Node          {plan.node}",
-        f"Cluster       {plan.context} ({plan.server})",
-        f"Blast radius  {step.blast_radius}",
-        f"Undo          {step.undo_says}",
-        f"Parameters    $p = {msgspec.json.encode(plan.parameters).decode()}",
-        "Script",
-        *(f"    {line}" for line in step.text().splitlines()),
-    ]
-    click.echo(clean("\n".join(lines)), err=True)
+    return f"the run {told(plan.undoes)}" if plan.undoes else plan.finding.message
 
 
-def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: add --yes to do it, or --dry-run to look.")
-    click.confirm(question, abort=True, err=True)
-
-
-def _nothing(outcome: Any, as_json: bool) -> int:
-    """The check did not find anything to mend, or could not tell."""
-    from checks.finding import OutcomeKind
-
-    if as_json:
-        print_json({"mark": "nothing-to-do", "outcome": outcome.kind.value, "why": outcome.why})
-    if outcome.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED):
-        click.echo(f"Nothing to do: {outcome.id} {outcome.kind.value}. {outcome.why}".rstrip(), err=True)
-        return ExitCode.HEALTHY
-    click.echo(
-        f"Could not tell whether there is anything to do: {outcome.why} {outcome.hint}".rstrip(), err=True
-    )
-    return ExitCode.UNKNOWN
-
-
-def _tell(ended: Any, as_json: bool) -> int:
-    from checks.finding import OutcomeKind
-    from playbooks.journal import Mark
-    from targets.clean import clean
-
-    after = ended.outcome.kind.value if ended.outcome else None
-    if as_json:
-        print_json({"mark": ended.mark.value, "outcome": after, "why": ended.why})
-    if ended.mark is Mark.DONE:
-        click.echo("Done; the check passes now.", err=True)
-    elif ended.mark is Mark.UNDONE:
-        found = ended.outcome is not None and ended.outcome.kind is OutcomeKind.FOUND
-        click.echo("Undone" + ("; the check finds the fault again." if found else "."), err=True)
-    else:
-        click.echo(clean(f"Failed: {ended.why}"), err=True)
-    return ExitCode.HEALTHY if ended.mark in (Mark.DONE, Mark.UNDONE) else ExitCode.FOUND
+def _plan(plan: Plan) -> dict[str, Any]:
+    return {
+        "act": plan.act,
+        "finding": plan.finding.message,
+        "title": plan.step.title,
+        "blast_radius": plan.step.blast_radius,
+        "undo": plan.step.undo_says,
+        "goes_on": plan.goes_on is not None,
+        "parameters": plan.sent,
+        "script": plan.script,
+    }

@@ -1,0 +1,92 @@
+# Stands before every act: the node's own lock and journal, so that a second person at another desk sees who is at
+# work and can go on. Everything is written in the process that acts, and before it acts.
+# `$p.journal` says who acts for which run; an act calls Save-Before with what its undo needs before it changes anything.
+function Get-Seconds { [long]((Get-Date).ToUniversalTime() - [DateTime]'1970-01-01').TotalSeconds }
+function Read-Open($file) {
+    [void]$file.Seek(0, 'Begin')
+    (New-Object IO.StreamReader $file, ([Text.Encoding]::UTF8)).ReadToEnd()
+}
+function Write-Open($file, [string]$text) {
+    [void]$file.Seek(0, 'End')
+    $bytes = [Text.Encoding]::UTF8.GetBytes($text)
+    $file.Write($bytes, 0, $bytes.Length)
+    # To the disk: a reboot must not lose it.
+    $file.Flush($true)
+}
+# The lock is a file that its holder keeps open. A process of an earlier run that still works is waited for.
+function Open-Lock([string]$path) {
+    $ends = (Get-Seconds) + 20
+    while ($true) {
+        try { return [IO.File]::Open($path, 'OpenOrCreate', 'ReadWrite', 'Read') }
+        catch [IO.IOException] { if ((Get-Seconds) -ge $ends -or $_.Exception.InnerException -is [IO.DirectoryNotFoundException]) { throw } }
+        Start-Sleep -Milliseconds 200
+    }
+}
+function Add-Mark([string]$mark, $before, [string]$why) {
+    $own = @{}
+    foreach ($one in $p.PSObject.Properties) { if ('journal', 'before' -notcontains $one.Name) { $own[$one.Name] = $one.Value } }
+    $j = $p.journal
+    $entry = @{ run = $j.run; at = (Format-Utc (Get-Date)); mark = $mark; step = $j.step; context = $j.context; server = $j.server; node = $j.node; who = $j.who; parameters = $own; before = $before; why = $why }
+    # The empty line first: a line that a power cut tore stays alone.
+    Write-Open $kwJournal ("`n" + (Hide-Secrets (ConvertTo-Json -InputObject $entry -Depth 8 -Compress)) + "`n")
+}
+# The last line about this step that says what there was before, whoever wrote it; $null where there is none.
+function Get-LastMark {
+    $last = $null
+    foreach ($line in (Read-Open $kwJournal) -split "`n") {
+        if (-not $line.Contains($p.journal.step)) { continue }
+        try { $entry = ConvertFrom-Json $line } catch { continue }
+        if ($entry.step -eq $p.journal.step -and $entry.before) { $last = $entry }
+    }
+    $last
+}
+# Writes down what the undo needs, and gives back what it will be told: for a run that was broken off this is the
+# state before its first act, not the state in which it was left.
+function Save-Before($now) {
+    $kept = $now
+    $last = Get-LastMark
+    $goesOn = $last -and ('acting', 'failed', 'undoing' -contains $last.mark -or ($last.mark -eq 'acted' -and $last.run -eq $p.journal.run))
+    if ($goesOn -and $last.before) { $kept = $last.before }
+    Add-Mark 'acting' $kept ''
+    $kwNoted.before = $kept
+    $kept
+}
+function Invoke-Noted([scriptblock]$act) {
+    $j = $p.journal
+    $folder = "$env:ProgramData\kwinnow"
+    [void](New-Item -ItemType Directory -Path $folder -Force)
+    $kwLock = Open-Lock "$folder\lock.json"
+    $kwNoted = @{ before = $null }
+    try {
+        $held = $null
+        try { $held = ConvertFrom-Json (Read-Open $kwLock) } catch { [void]$_ }
+        if ($held -and $held.who -ne $j.who -and [long]$held.until -gt (Get-Seconds)) {
+            return @{ refused = 'locked'; who = [string]$held.who; since = [long]$held.since; step = [string]$held.step }
+        }
+        $kwJournal = [IO.File]::Open("$folder\journal.jsonl", 'OpenOrCreate', 'ReadWrite', 'Read')
+        $begun = Get-Seconds
+        $kwLock.SetLength(0)
+        Write-Open $kwLock (ConvertTo-Json -InputObject @{ who = $j.who; run = $j.run; step = $j.step; since = $begun; until = ($begun + $j.seconds) } -Compress)
+        try {
+            if ($j.act -eq 'undo') {
+                $last = Get-LastMark
+                if ($last -and $last.run -eq $j.run -and $last.mark -eq 'undone') { return @{ refused = 'undone'; who = [string]$last.who } }
+                Add-Mark 'undoing' $p.before ''
+                $kwNoted.before = $p.before
+            }
+            $said = @(& $act)
+            $result = $said[$said.Count - 1]
+        } catch {
+            $thrown = $_
+            try { Add-Mark 'failed' $kwNoted.before ([string]$thrown.Exception.Message) } catch { [void]$_ }
+            throw $thrown
+        }
+        # It is done: what cannot be written now is told, and does not make it undone.
+        try { Add-Mark $(if ($j.act -eq 'undo') { 'undone' } else { 'acted' }) $kwNoted.before '' } catch { $result.unwritten = [string]$_.Exception.Message }
+        $result
+    } finally {
+        try { $kwLock.SetLength(0) } catch { [void]$_ }
+        $kwLock.Dispose()
+        if ($kwJournal) { $kwJournal.Dispose() }
+    }
+}

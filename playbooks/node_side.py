@@ -1,0 +1,140 @@
+"""What a step does on the node itself: scripts that keep the node's own lock and journal, and how they are run.
+
+On the node lie `C:\\ProgramData\\kwinnow\\journal.jsonl`, with lines as the local journal has them, and `lock.json`,
+which says who acts. Both are written by the process that acts (node_journal.ps1).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from facts.cluster.nodes import Nodes
+from facts.collector.wire import Asked, RawAnswer, script_text
+from facts.fact import Failed
+from facts.session import Session
+from playbooks.journal import Entry, read_entries
+from targets.deadline import Deadline
+from targets.decoding import decoded
+from targets.errors import TargetError
+from targets.target import NodeRef
+
+LOCK_SECONDS = 300  # how long the node's lock outlives a process that was killed
+READ_SECONDS = 20.0
+PACKAGE = "playbooks"
+# Stages of a way in (facts.access.Attempt) at which no script has been sent yet.
+BEFORE_IT_RAN = ("config", "resolve", "connect", "tls", "auth", "shell")
+
+
+class Refused(msgspec.Struct, tag_field="refused", frozen=True):
+    """The node's journal or lock said no, before anything was done."""
+
+    who: str = ""
+    since: int = 0  # seconds since 1970 by the node's clock
+    step: str = ""
+
+
+class Locked(Refused, tag="locked", frozen=True):
+    """Somebody else is at work there."""
+
+
+class UndoneAlready(Refused, tag="undone", frozen=True):
+    """Somebody has undone this run."""
+
+
+class Acted(msgspec.Struct, frozen=True):
+    """What an act script returns. `unwritten`: why the node's journal does not have the end of it."""
+
+    before: Any = None
+    after: Any = None
+    changed: bool = True
+    unwritten: str = ""
+
+
+class NodeUnreachable(TargetError):
+    """The node did not let anybody in: nothing is known of it, and nothing was done."""
+
+    kind = "unreachable"
+
+
+class _Said(msgspec.Struct, frozen=True):
+    """The answer of node_journal_read.ps1."""
+
+    journal: str = ""
+    lock: str = ""
+    now: str = ""
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    refused: str = ""
+
+
+def noted(script: str) -> str:
+    """An act as it is sent: the functions of the node's journal, and the act within them."""
+    return f"{script_text('node_journal.ps1', PACKAGE)}\nInvoke-Noted {{\n{script}\n}}"
+
+
+def ask(session: Session, node: str, question: Asked) -> RawAnswer | Failed:
+    """Run one script on one node by the session's own way in. NodeUnreachable if nobody was let in."""
+    got: list[RawAnswer | Failed] = []
+    ref = _ref(session, node)
+    access = session.nodes.collect(
+        ref,
+        [question],
+        Deadline(question.seconds + 30),
+        lambda _: None,
+        lambda _, answer: got.append(answer),
+    )
+    answer = got[0] if got else Failed("malformed", f"{node} did not say what became of the script.")
+    if isinstance(answer, Failed) and not access.way and access.attempts[-1].stage in BEFORE_IT_RAN:
+        raise NodeUnreachable(f"{node} cannot be reached: {answer.why}", answer.hint)
+    return answer
+
+
+def _ref(session: Session, node: str) -> NodeRef:
+    session.gather([], nodes=[])
+    value = session.get(Nodes)
+    known = value.windows if isinstance(value, Nodes) else ()
+    return next((n.ref for n in known if n.name == node), NodeRef(node))
+
+
+def act(
+    session: Session, node: str, script: str, sent: dict[str, Any], seconds: float
+) -> Acted | Refused | Failed:
+    """Run an act (made by `noted`). Failed holds PowerShell's own words."""
+    answer = ask(session, node, Asked("act", script, sent, seconds))
+    if isinstance(answer, Failed):
+        return answer
+    if answer.error is not None:
+        if answer.error.type == "kwinnow.deadline":
+            why = f"The act did not end within {seconds:g} s; it may still be running on {node}."
+            return Failed("deadline", why, "Run it again later: it goes on where this one stopped.")
+        return Failed("script", f"PowerShell on {node} says: {answer.error.type}: {answer.error.message}")
+    try:
+        if decoded(answer.value, _Refusal).refused:
+            return decoded(answer.value, Locked | UndoneAlready)  # type: ignore[arg-type]
+        return decoded(answer.value, Acted)
+    except msgspec.DecodeError as error:
+        return Failed("malformed", f"The answer of the act cannot be read: {error}.")
+
+
+def entries(session: Session, node: str, step: str) -> list[Entry] | Failed:
+    """The node's own journal of one step, oldest first. NodeUnreachable if nobody was let in."""
+    question = Asked("node_journal", script_text("node_journal_read.ps1", PACKAGE), {}, READ_SECONDS)
+    answer = ask(session, node, question)
+    if isinstance(answer, Failed):
+        return answer
+    if answer.error is not None:
+        return Failed("script", f"The journal on {node} cannot be read: {answer.error.message}")
+    try:
+        said = decoded(answer.value, _Said)
+    except msgspec.DecodeError as error:
+        return Failed("malformed", f"The journal on {node} cannot be read: {error}.")
+    return [e for e in read_entries(said.journal.encode()) if e.step == step]
+
+
+def local_time(seconds: int) -> str:
+    """Seconds since 1970 as a person reads them."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
