@@ -22,6 +22,7 @@ OTHER_AGE = {
         "/apis/discovery.k8s.io/v1/",
         "/apis/discovery.k8s.io/v1beta1/",
         "/apis/certificates.k8s.io/v1/",
+        "/apis/certificates.k8s.io/v1beta1/",
     )
 }
 
