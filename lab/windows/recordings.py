@@ -22,6 +22,7 @@ from lab.windows.times import levelled
 from lab.world.machine import Machine
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: the moment at which every recording is made
+NOTES = "path C:\\ProgramData\\kwinnow"  # acts see to it that this folder is there, whatever lies in it
 STORE = Path(__file__).parents[1] / "recordings" / "answers.xz"
 
 
@@ -127,8 +128,12 @@ def parse_input(data: bytes) -> Asked | None:
 
 
 def question_key(question: Question) -> str:
-    """What identifies a question: its script and its parameters, not its id."""
-    return _digest(question.script, json.dumps(question.parameters, sort_keys=True))
+    """What identifies a question: its script and its parameters, not its id.
+
+    Who acts, and under which name an act is noted (the parameter `journal`), changes no answer.
+    """
+    parameters = {name: value for name, value in question.parameters.items() if name != "journal"}
+    return _digest(question.script, json.dumps(parameters, sort_keys=True))
 
 
 def script_key(script: str) -> str:
@@ -165,7 +170,7 @@ def seen(machine: Machine, look: str, epoch: float) -> str:
 
 def looks_of(trace: Iterable[str]) -> list[str]:
     """The looks of a trace, each once; what only waits for hanging commands is told apart by `hangs_of`."""
-    return sorted({line.strip() for line in trace if line.strip() and not line.startswith("hang ")})
+    return sorted({line.strip() for line in trace if line.strip() and not line.startswith("hang ")} - {NOTES})
 
 
 def hangs_of(trace: Iterable[str]) -> list[str]:
