@@ -25,7 +25,7 @@ SERVICES: dict[CheckId, tuple[str, ...]] = {
     blast_radius="Starts one stopped Windows service on this node, and those that it depends on. Nothing is restarted.",
     script="start_service.ps1",
     undo="start_service_undo.ps1",
-    undo_says="Sets the start mode back, and stops the service if it was stopped before.",
+    undo_says="Sets the start mode back, and stops the service, with those that need it, if it was stopped before.",
 )
 def start(session: Session, node: str, finding: Finding) -> Parameters:
     """The name of the service as this node has it."""

@@ -1,0 +1,34 @@
+"""What a step must be before it may be offered."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from msgspec.structs import replace
+
+from checks.check import load
+from checks.ids import CheckId
+from playbooks.step import sound, steps
+
+A_STEP = next(iter(steps().values()))
+
+
+def test_every_step_is_sound_and_says_what_it_touches() -> None:
+    assert len(steps()) > 1
+    for identity, made in steps().items():
+        sound(made, load())
+        assert identity == made.check and made.title and made.blast_radius and made.undo_says
+
+
+def test_a_goal_must_be_a_check_of_single_nodes() -> None:
+    of_cluster = next(c for c in load().values() if not c.node_scope)
+    with pytest.raises(ValueError, match="a step acts on one node"):
+        sound(replace(A_STEP, check=of_cluster.id), load())
+    with pytest.raises(ValueError, match="is no check"):
+        sound(replace(A_STEP, check=cast(CheckId, "no.such")), load())
+
+
+def test_an_act_must_write_down_what_there_was() -> None:
+    with pytest.raises(ValueError, match="Save-Before"):
+        sound(replace(A_STEP, script=A_STEP.undo), load())
