@@ -168,9 +168,10 @@ class StepRunner:
         if isinstance(said, Failed):
             return self._end(plan, Mark.FAILED, f"{said.why} {said.hint}".strip())
         if isinstance(said, Locked):
-            mine = " (another console of yours)" if said.who == self.me else ""
+            name = {"": "Somebody", self.me: f"{said.who} (another console of yours)"}.get(said.who, said.who)
+            since = f" since {node_side.local_time(said.since)}: {said.step}" if said.since else ""
             raise Held(
-                f"{said.who}{mine} is at work on {plan.node} since {node_side.local_time(said.since)}: {said.step}.",
+                f"{name} is at work on {plan.node}{since}.",
                 f"Ask them, or wait: the lock runs out {node_side.LOCK_SECONDS} s after their act began.",
             )
         if isinstance(said, Refused):

@@ -13,15 +13,19 @@ function Write-Open($file, [string]$text) {
     # To the disk: a reboot must not lose it.
     $file.Flush($true)
 }
-# The lock is a file that its holder keeps open. A process of an earlier run that still works is waited for.
-function Open-Lock([string]$path) {
-    $ends = (Get-Seconds) + 20
+# Held open by the process that acts, so that it ends with it. An earlier run's process that still works is waited for.
+# $null where it does not end.
+function Open-Turn([string]$path) {
+    $ends = (Get-Seconds) + $p.journal.wait
     while ($true) {
-        try { return [IO.File]::Open($path, 'OpenOrCreate', 'ReadWrite', 'Read') }
-        catch [IO.IOException] { if ((Get-Seconds) -ge $ends -or $_.Exception.InnerException -is [IO.DirectoryNotFoundException]) { throw } }
+        try { return [IO.File]::Open($path, 'OpenOrCreate', 'ReadWrite', 'None') }
+        catch [IO.IOException] { if ((Get-Seconds) -ge $ends) { return $null } }
         Start-Sleep -Milliseconds 200
     }
 }
+# What lock.json says; $null where nobody has it.
+function Read-Lock($file) { try { ConvertFrom-Json (Read-Open $file) } catch { $null } }
+function Get-Refusal($held) { @{ refused = 'locked'; who = [string]$held.who; since = [long]$held.since; step = [string]$held.step } }
 function Add-Mark([string]$mark, $before, [string]$why) {
     $own = @{}
     foreach ($one in $p.PSObject.Properties) { if ('journal', 'before' -notcontains $one.Name) { $own[$one.Name] = $one.Value } }
@@ -55,14 +59,15 @@ function Invoke-Noted([scriptblock]$act) {
     $j = $p.journal
     $folder = "$env:ProgramData\kwinnow"
     [void](New-Item -ItemType Directory -Path $folder -Force)
-    $kwLock = Open-Lock "$folder\lock.json"
+    $kwTurn = Open-Turn "$folder\acting"
+    $kwLock = [IO.File]::Open("$folder\lock.json", 'OpenOrCreate', $(if ($kwTurn) { 'ReadWrite' } else { 'Read' }), 'ReadWrite')
     $kwNoted = @{ before = $null }
+    $kwMine = $false
     try {
-        $held = $null
-        try { $held = ConvertFrom-Json (Read-Open $kwLock) } catch { [void]$_ }
-        if ($held -and $held.who -ne $j.who -and [long]$held.until -gt (Get-Seconds)) {
-            return @{ refused = 'locked'; who = [string]$held.who; since = [long]$held.since; step = [string]$held.step }
-        }
+        $held = Read-Lock $kwLock
+        if (-not $kwTurn) { return Get-Refusal $held }
+        if ($held -and $held.who -ne $j.who -and [long]$held.until -gt (Get-Seconds)) { return Get-Refusal $held }
+        $kwMine = $true
         $kwJournal = [IO.File]::Open("$folder\journal.jsonl", 'OpenOrCreate', 'ReadWrite', 'Read')
         $begun = Get-Seconds
         $kwLock.SetLength(0)
@@ -85,8 +90,7 @@ function Invoke-Noted([scriptblock]$act) {
         try { Add-Mark $(if ($j.act -eq 'undo') { 'undone' } else { 'acted' }) $kwNoted.before '' } catch { $result.unwritten = [string]$_.Exception.Message }
         $result
     } finally {
-        try { $kwLock.SetLength(0) } catch { [void]$_ }
-        $kwLock.Dispose()
-        if ($kwJournal) { $kwJournal.Dispose() }
+        if ($kwMine) { try { $kwLock.SetLength(0) } catch { [void]$_ } }
+        foreach ($file in $kwJournal, $kwLock, $kwTurn) { if ($file) { $file.Dispose() } }
     }
 }

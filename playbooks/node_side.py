@@ -22,6 +22,7 @@ from targets.errors import TargetError
 from targets.target import NodeRef
 
 LOCK_SECONDS = 300  # how long the node's lock outlives a process that was killed
+WAIT_SECONDS = 20  # for a process on the node that still acts
 READ_SECONDS = 20.0
 PACKAGE = "playbooks"
 # Stages of a way in (facts.access.Attempt) at which no script has been sent yet.
@@ -63,8 +64,6 @@ class _Said(msgspec.Struct, frozen=True):
     """The answer of node_journal_read.ps1."""
 
     journal: str = ""
-    lock: str = ""
-    now: str = ""
 
 
 class _Refusal(msgspec.Struct, frozen=True):

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checks.finding import INFO, Finding, Outcome, node_object
+from playbooks import node_side
 from playbooks.audit import who
 from playbooks.journal import Entry, Mark
-from playbooks.node_side import LOCK_SECONDS
 from playbooks.step import Step
 
 
@@ -52,7 +52,8 @@ class Plan:
             "server": self.server,
             "node": self.node,
             "who": self.by,
-            "seconds": LOCK_SECONDS,
+            "seconds": node_side.LOCK_SECONDS,
+            "wait": node_side.WAIT_SECONDS,
         }
         before = {"before": self.undoes.before} if self.undoes else {}
         return self.parameters | before | {"journal": journal}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from practicekit import session_on
 
@@ -20,7 +20,7 @@ from playbooks.engine import StepRunner
 from playbooks.journal import Entry, Journal, Mark
 from playbooks.lock import Locking
 from playbooks.plan import Ended, Plan
-from playbooks.step import Step, steps
+from playbooks.step import steps
 
 NODE = "win-1"
 FIREWALL: CheckId = "cni.flannel.firewall-4789"
@@ -122,6 +122,13 @@ def put(practice: Practice, name: str, text: str) -> None:
     practice.nodes[NODE].edit(change)
 
 
+def open_on_node(practice: Practice, name: str) -> IO[bytes]:
+    """A file of kwinnow's folder on the node, as another process has it open."""
+    state = practice.nodes[NODE]._state
+    assert state is not None
+    return (state.folder / "tree/C/ProgramData/kwinnow" / name).open("r+b")
+
+
 def node_file(practice: Practice, name: str) -> str:
     found = machine(practice).files.get(f"{FOLDER}\\{name}")
     return found.text if found else ""
@@ -131,19 +138,3 @@ def node_marks(practice: Practice) -> list[str]:
     """The marks of the node's own journal."""
     lines = node_file(practice, "journal.jsonl").split("\n")
     return [json.loads(line)["mark"] for line in lines if line]
-
-
-__all__ = [
-    "FIREWALL",
-    "NODE",
-    "RULE",
-    "Desk",
-    "Killed",
-    "Step",
-    "machine",
-    "node_file",
-    "node_marks",
-    "put",
-    "rule",
-    "service",
-]

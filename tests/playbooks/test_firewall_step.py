@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import pytest
-from desks import FIREWALL, NODE, Desk, machine, node_file, node_marks, put, rule
+from desks import FIREWALL, NODE, Desk, machine, node_file, node_marks, open_on_node, put, rule
 
 from checks.finding import Outcome, OutcomeKind
 from lab.practice import Practice
+from playbooks import node_side
 from playbooks.engine import Plan
 from playbooks.journal import Mark
 from playbooks.lock import Held
@@ -102,6 +105,27 @@ def test_the_nodes_own_lock(practice: Practice, sit: Sit) -> None:
     assert anna.runner.run(anna.plan()).mark is Mark.DONE
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the lab's engine runs on POSIX systems")
+def test_a_process_that_still_acts_is_not_overtaken(
+    practice: Practice, sit: Sit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its console was killed; the process on the node was not."""
+    import fcntl
+
+    practice.plant(FIREWALL)
+    put(practice, "lock.json", lock_of("anna@desk", 200))
+    put(practice, "acting", "")
+    anna = sit("anna@desk")
+    plan = anna.plan()
+    monkeypatch.setattr(node_side, "WAIT_SECONDS", 1)
+    with open_on_node(practice, "acting") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Held, match="another console of yours"):
+            anna.runner.run(plan)
+    assert rule(practice) == "absent"
+    assert anna.fix().mark is Mark.DONE
+
+
 def test_ones_own_lock_is_taken_over_and_no_lease_is_needed(practice: Practice, sit: Sit) -> None:
     class NoLeases:
         """Rights to nothing."""
@@ -119,13 +143,14 @@ def test_ones_own_lock_is_taken_over_and_no_lease_is_needed(practice: Practice, 
     assert any("may not get leases" in line and "Only the lock on win-1" in line for line in anna.told)
 
 
-def test_what_cannot_be_written_down_is_not_done(practice: Practice, sit: Sit) -> None:
-    practice.plant(FIREWALL)
-    put(practice, "", "a file where the folder should be")
-    anna = sit("anna@desk")
-    ended = anna.fix()
-    assert ended.mark is Mark.FAILED and "PowerShell on win-1 says" in ended.why
-    assert rule(practice) == "absent" and anna.audited()[-1]["outcome"] == "failed"
+def test_what_cannot_be_written_down_is_not_done(pwsh: str, tmp_path: Path) -> None:
+    with Practice("flannel-2022") as own:  # the folder in the way would stay
+        own.plant(FIREWALL)
+        put(own, r"journal.jsonl\in-the-way", "a folder where the journal should be")
+        anna = Desk(own, tmp_path)
+        ended = anna.fix()
+        assert ended.mark is Mark.FAILED and "PowerShell on win-1 says" in ended.why
+        assert rule(own) == "absent" and anna.audited()[-1]["outcome"] == "failed"
 
 
 def test_done_and_still_found_has_failed(practice: Practice, sit: Sit) -> None:
