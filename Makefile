@@ -17,7 +17,7 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@touch $@
 
 lab: $(STAMP)
-	@$(BIN)/kwinnow lab --plant cni.flannel.vni
+	@$(BIN)/kwinnow lab --scenario flannel-2022 --plant cni.flannel.vni
 
 lint: $(STAMP)
 	@$(BIN)/ruff check .

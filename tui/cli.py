@@ -74,15 +74,23 @@ def version() -> str:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(version(), "--version", "-V", prog_name="kwinnow")
+@click.option(
+    "--open", "recording", type=click.Path(path_type=Path), help="Open the console on a saved recording."
+)
 @click.pass_context
-def main_group(ctx: click.Context) -> None:
+def main_group(ctx: click.Context, recording: Path | None) -> None:
     """Find out why a Windows node in a Kubernetes cluster does not work, see the proof, and mend it.
 
     Without a command the console opens. Exit codes: 0 healthy, 1 a finding of warn or error, 2 wrong usage,
     3 nothing found but something could not be told, 130 interrupted.
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(Words.get_command(ctx.command, ctx, "console"))  # type: ignore[arg-type]
+        console = importlib.import_module(WORDS["console"][0]).command
+        ctx.exit(ctx.invoke(console, open=recording, kubeconfig=None, context=None, config="", nodes=()))
+    if recording is not None:
+        raise click.UsageError(
+            f"Write --open behind the command: kwinnow {ctx.invoked_subcommand} --open {recording}."
+        )
 
 
 def shadowed() -> str:

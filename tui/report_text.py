@@ -10,6 +10,7 @@ from rich.text import Text
 
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind, Severity
+from targets.clean import clean_line
 
 SIGNS = {Severity.ERROR: ("✖", "bold red"), Severity.WARN: ("▲", "yellow"), Severity.INFO: ("·", "cyan")}
 
@@ -19,7 +20,9 @@ def headline(finding: Finding) -> Text:
     sign, style = SIGNS[finding.severity]
     where = f" on {finding.node}" if finding.node and finding.object.kind != "Node" else ""
     return Text.assemble(
-        (f"{sign} {finding.severity.word:5} ", style), (finding.id, "bold"), f"  {finding.object}{where}"
+        (f"{sign} {finding.severity.word:5} ", style),
+        (finding.id, "bold"),
+        clean_line(f"  {finding.object}{where}"),
     )
 
 

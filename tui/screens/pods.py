@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, cast
 
 from rich.text import Text
@@ -45,7 +46,7 @@ def choose_log(app: KwinnowApp, node: str) -> None:
         from targets.pod_logs import LogChoice
         from tui.screens.logs import LogsScreen
 
-        namespace, pod, container = key.split("/")
+        namespace, pod, container = json.loads(key)
         app.push_screen(
             LogsScreen(LogChoice(namespace, pod, container), lambda choice: _start(app, choice), node)
         )
@@ -66,7 +67,8 @@ def _rows(pod: PodObject) -> list[Row]:
     rows = []
     for container in (*pod.spec.init_containers, *pod.spec.containers):
         status = statuses.get(container.name)
-        key = f"{where.namespace}/{where.name}/{container.name}"
+        # Not joined by a sign: what a hostile server calls a pod may hold any.
+        key = json.dumps([where.namespace, where.name, container.name])
         restarts = status.restart_count if status else 0
         cells = (
             line(f"{where.namespace}/{where.name}"),

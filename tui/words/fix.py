@@ -168,6 +168,7 @@ class _Fix:
     def _show(self, plan: Plan) -> None:
         """What will run, where, and who else feels it."""
         from playbooks.plan import told
+        from targets.clean import clean
 
         step = plan.step
         rows = [
@@ -182,6 +183,10 @@ class _Fix:
         if plan.goes_on is not None:
             rows.insert(1, ("Goes on with", f"the run {told(plan.goes_on)}"))
         lines = [f"{label:<14}{value}" for label, value in rows]
+        if self.dry_run:  # then the script is the answer, not narration
+            self._say("\n".join([*lines, "Script"]))
+            click.echo("" if self.as_json else clean(plan.script), nl=not self.as_json)
+            return
         self._say("\n".join([*lines, "Script", *(f"    {line}" for line in plan.script.splitlines())]))
 
     def _confirm(self, plan: Plan) -> None:

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,12 @@ def _environment(practice: Practice) -> dict[str, str]:
 def _run(practice: Practice, words: list[str], no_console: bool) -> int:
     from lab.control import Control
 
-    with practice, Control(practice):
+    # A cluster that serves one command is that command's alone: nobody plants into it from another shell.
+    control = nullcontext() if words else Control(practice)
+    for name in ("SIGHUP", "SIGTERM"):  # a closed terminal must not leave keys and folders behind
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
+    with practice, control:
         environment = _environment(practice)
         if no_console and not words:
             return _wait(practice, environment)

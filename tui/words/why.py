@@ -17,7 +17,6 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 def command(node: str, as_json: bool, **given: Any) -> int:
     """Walk the links that can make NODE not ready, in order: passed, found, or could not tell."""
     from checks.chain import chain, first_cause
-
     from checks.check import load
     from checks.engine import judge
     from checks.finding import OutcomeKind, Severity
