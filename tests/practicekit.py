@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
@@ -27,17 +28,27 @@ Wrap = Callable[[ClusterTarget, NodeSource], tuple[ClusterTarget, NodeSource]]
 
 
 class FixedClock:
-    """It is always `now`. The heartbeat never comes; a question that hangs has used up its time at once."""
+    """It is always the same moment. The heartbeat never comes; a question that hangs has used up its time at once."""
 
-    def __init__(self, epoch: float = EPOCH, ahead: float = 0.0) -> None:
+    def __init__(self, epoch: float = EPOCH) -> None:
         self.epoch = epoch
-        self.ahead = ahead
 
     def now(self) -> float:
-        return self.epoch + self.ahead
+        return self.epoch
 
     def wait(self, seconds: float, stop: threading.Event) -> bool:
         return stop.wait() if seconds == HEARTBEAT else stop.is_set()
+
+
+class LateClock(FixedClock):
+    """The wall's clock, `behind` seconds late: set it to 0 and hours have gone by."""
+
+    def __init__(self, behind: float = 0.0) -> None:
+        self.behind = behind
+        super().__init__(self.now())
+
+    def now(self) -> float:
+        return time.time() - self.behind
 
 
 class Patient:

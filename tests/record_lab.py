@@ -35,7 +35,7 @@ from playbooks.audit import Audit
 from playbooks.engine import Plan, StepRunner
 from playbooks.journal import Journal
 from playbooks.lock import Locking
-from playbooks.step import Step, steps
+from playbooks.step import NotPossible, Step, steps
 from targets.deadline import Deadline
 from targets.target import ClusterTarget, NodeRef
 
@@ -108,6 +108,7 @@ class Recording:
                 self.planted(condition)
 
     def planted(self, name: str, step: Step | None = None) -> None:
+        print(f"{self.scenario}: {name}", file=sys.stderr)
         full = self.practice.plant(name)
         session = self.look()
         if step is not None:
@@ -120,7 +121,10 @@ class Recording:
             locking = cast(Locking, self.cluster)
             runner = StepRunner(session, locking, Journal(Path(folder)), Audit(Path(folder)))
             for node in session.windows_nodes():
-                plan = runner.plan(step, node)
+                try:
+                    plan = runner.plan(step, node)
+                except NotPossible:
+                    continue  # kube-proxy as a pod: there is no service to start
                 if isinstance(plan, Plan):
                     runner.run(plan)
                     self.look()

@@ -187,8 +187,7 @@ def _change(before: Machine, after: Machine) -> Change:
         if field == "files":
             for path in old.keys() | new.keys():
                 if old.get(path) != new.get(path):
-                    file = new.get(path)
-                    change.files[path] = None if file is None else msgspec.Raw(msgspec.json.encode(file))
+                    change.files[path] = msgspec.Raw(msgspec.json.encode(new.get(path)))
         elif old != new:
             change.fields[field] = msgspec.Raw(msgspec.json.encode(new))
     return change

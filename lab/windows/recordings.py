@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from lab.windows.times import levelled
+from lab.windows.times import NEAR, levelled
 from lab.world.machine import Machine
 
 EPOCH = 1_767_225_600.0  # 2026-01-01T00:00:00Z: the moment at which every recording is made
@@ -46,7 +46,7 @@ class Change(msgspec.Struct):
     """What a script did to the machine: whole fields by name, and files (null: gone)."""
 
     fields: dict[str, msgspec.Raw] = {}
-    files: dict[str, msgspec.Raw | None] = {}
+    files: dict[str, msgspec.Raw] = {}
 
 
 class Recorded(msgspec.Struct):
@@ -78,9 +78,14 @@ class Store(msgspec.Struct):
             self.texts.append(text)
             return len(self.texts) - 1
 
-    def find(self, key: str, machine: Machine, epoch: float) -> Recorded | None:
-        """The answer that holds for the machine; `epoch` is what its relative times count from."""
-        looks: dict[str, str] = {}
+    def find(
+        self, key: str, machine: Machine, epoch: float, looks: dict[str, str] | None = None
+    ) -> Recorded | None:
+        """The answer that holds for the machine; `epoch` is what its relative times count from.
+
+        `looks` keeps what was seen of the machine for the next question, as long as the machine is the same.
+        """
+        looks = {} if looks is None else looks
         for recorded in self.questions.get(key, ()):
             for look, wanted in recorded.looked_at.items():
                 if look.startswith("hang "):
@@ -154,9 +159,9 @@ def seen(machine: Machine, look: str, epoch: float) -> str:
     """A digest of one part of the state, as a look of the stand-ins names it (`standins/lab.ps1`, Add-LabTrace)."""
     kind, _, name = look.partition(" ")
     if kind == "field":
-        return _digest(levelled(_timeless(machine, name), epoch))
+        return _digest(_level(_timeless(machine, name), machine, epoch))
     if kind == "path":
-        return _digest(levelled(_below(machine, name), epoch))
+        return _digest(_level(_below(machine, name), machine, epoch))
     if kind == "native":
         wanted = name.removeprefix("*").lower()
         answers = {
@@ -164,8 +169,20 @@ def seen(machine: Machine, look: str, epoch: float) -> str:
             for path, answers in sorted(machine.natives.items())
             if path.lower().endswith(wanted)
         }
-        return _digest(levelled(json.dumps(answers, sort_keys=True), epoch))
+        return _digest(_level(json.dumps(answers, sort_keys=True), machine, epoch))
     raise ValueError(f"no such look: {look}")
+
+
+def eras(machine: Machine, epoch: float) -> list[float]:
+    """The moments near which the machine's texts have times: a clock that is years off has an era of its own."""
+    own = epoch + machine.os.clock_offset
+    return [epoch] if abs(own - epoch) <= NEAR else [epoch, own]
+
+
+def _level(text: str, machine: Machine, epoch: float) -> str:
+    for era in eras(machine, epoch):
+        text = levelled(text, era)
+    return text
 
 
 def looks_of(trace: Iterable[str]) -> list[str]:

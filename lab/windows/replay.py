@@ -22,6 +22,7 @@ from lab.windows.recordings import (
     Question,
     Recorded,
     Store,
+    eras,
     parse_input,
     question_key,
     text_key,
@@ -54,6 +55,7 @@ class ReplayRun(Run):
         self._input = b""
         self._begun = False
         self._stop = threading.Event()
+        self._looks: dict[str, str] = {}
 
     def write(self, data: bytes) -> None:
         self._input += data
@@ -83,7 +85,10 @@ class ReplayRun(Run):
         self.emit("stdout", f"{line}\n".encode())
 
     def _moved(self, number: int) -> str:
-        return shifted(self._store.texts[number], EPOCH, self._clock.epoch - EPOCH)
+        text = self._store.texts[number]
+        for era in eras(self._machine, EPOCH):
+            text = shifted(text, era, self._clock.epoch - EPOCH)
+        return text
 
     def _text_answer(self) -> None:
         recorded = self._find(text_key(self._text, self._input))
@@ -125,7 +130,7 @@ class ReplayRun(Run):
         self.end(0)
 
     def _find(self, key: str) -> Recorded | None:
-        return self._store.find(key, self._machine, self._clock.epoch)
+        return self._store.find(key, self._machine, self._clock.epoch, self._looks)
 
     def _found(self, recorded: Recorded | None) -> dict[str, Any]:
         if recorded is None:
@@ -154,7 +159,7 @@ class ReplayRun(Run):
         """Makes the change that the script made, dated now."""
         if recorded.change is None:
             return
-        change = msgspec.json.decode(self._store.texts[recorded.change], type=Change)
+        change = msgspec.json.decode(self._moved(recorded.change), type=Change)
         now = self._clock.now() - self._clock.epoch
         hints = get_type_hints(Machine)
         for field, raw in change.fields.items():
@@ -170,11 +175,13 @@ class ReplayRun(Run):
                     if process.pid not in known:
                         process.created = now
             setattr(self._machine, field, value)
-        for path, file in change.files.items():
+        for path, raw in change.files.items():
+            file = msgspec.json.decode(raw, type=File | None)
             if file is None:
                 self._machine.files.pop(path, None)
             else:
-                self._machine.files[path] = msgspec.json.decode(file, type=File)
+                self._machine.files[path] = file
+        self._looks.clear()
         self._change(self._machine)
 
 

@@ -113,6 +113,7 @@ def install(world: World, machine: Machine) -> None:
     inline = configs.inline_credential(credential.certificate, credential.key)
     machine.files |= {
         r"C:\Program Files\Docker\docker.exe": File(size=60_000_000, version="19.03.18"),
+        r"C:\Program Files\Docker\dockerd.exe": File(size=69_000_000, version="19.03.18"),
         CLASSIC_KUBECONFIG: File(
             configs.kubeconfig(plan, world.pki.ca, f"system:node:{name}", credential=inline)
         ),
