@@ -122,6 +122,19 @@ def test_file_times_are_not_compared(machine: Machine) -> None:
     assert seen(machine, look, EPOCH) != seen(later, look, EPOCH + 31 * DAY)
 
 
+def test_a_clock_that_is_years_off_has_an_era_of_its_own(machine: Machine) -> None:
+    later = a_machine()
+    for one, day in ((machine, 1), (later, 3)):
+        one.os.clock_offset = -10 * 365 * DAY
+        one.files["C:\\k\\x.log"] = File(
+            f"current time 2016-01-{day + 3:02}T12:00:00Z is before 2024-01-01T00:00:00Z"
+        )
+    look = "path C:\\k\\x.log"
+    assert seen(machine, look, EPOCH) == seen(later, look, EPOCH + 2 * DAY)
+    later.files["C:\\k\\x.log"] = File("current time 2016-01-04T12:00:00Z is before 2025-01-01T00:00:00Z")
+    assert seen(machine, look, EPOCH) != seen(later, look, EPOCH)
+
+
 def test_store_file(tmp_path: Path) -> None:
     store = Store()
     for key in ("a", "b"):
@@ -209,13 +222,15 @@ def test_recorded_by_the_engine_and_replayed_on_another_day(machine: Machine) ->
 @pytest.mark.pwsh
 @pytest.mark.usefixtures("pwsh")
 def test_a_recorded_act_changes_the_machine(machine: Machine) -> None:
-    act = [Asked("act", "Stop-Service containerd -Force; Remove-Item C:\\run\\flannel\\subnet.env; 'done'")]
+    act = [Asked("act", "Stop-Service containerd -Force; Remove-Item C:\\run\\flannel\\subnet.env; "
+                         "Set-Content -Path C:\\k\\note.txt -Value '2026-01-01T00:00:00Z'; 'done'")]  # fmt: skip
     store = record([machine], bootstrap(), [standard_input(act)], Store(), lambda _: None)
     told: list[Machine] = []
     assert heard(a_machine(), store, act, StillClock(EPOCH + DAY), on_change=told.append)["act"] == "done"
     assert told[0].services["containerd"].state == "Stopped"
     assert told[0].services["kubelet"].state == "Stopped"
     assert "C:\\run\\flannel\\subnet.env" not in told[0].files
+    assert told[0].files["C:\\k\\note.txt"].text.strip() == "2026-01-02T00:00:00Z"
 
 
 @pytest.mark.pwsh
