@@ -75,7 +75,11 @@ def test_types_are_decoded_through_one_door() -> None:
         f"{path.relative_to(ROOT)}:{number}"
         for path in sources("tui", "playbooks", "checks", "facts", "targets", endings=(".py",))
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if ("msgspec.convert(" in line or "json.Decoder(" in line or ("json.decode(" in line and "type=" in line))
+        if (
+            "msgspec.convert(" in line
+            or "json.Decoder(" in line
+            or ("json.decode(" in line and "type=" in line)
+        )
         and path.name != "decoding.py"
     ]
     assert found == []

@@ -78,8 +78,8 @@ class Store:
         """Forget the history, as etcd's compaction does: older watches get 410 Gone."""
         with self.condition:
             self._history.clear()
+            self.oldest = self.version  # whoever has seen this one has missed nothing
             self.version += 1
-            self.oldest = self.version
             self.condition.notify_all()
 
     def get(self, key: Key) -> Object | None:
