@@ -80,7 +80,7 @@ def test_a_dry_run_shows_all_and_changes_nothing(practice: Practice, tmp_path: P
     parameters = told["plan"]["parameters"]
     assert parameters["port"] == 4789 and parameters["journal"]["run"] == told["run"] != ""
     for line in (*step.text().splitlines(), "win-1", step.blast_radius, step.undo_says):
-        assert line in done.stdout
+        assert line in done.stderr
     assert seen(practice) == before and not (tmp_path / "state").exists()
 
 

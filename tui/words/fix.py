@@ -183,9 +183,9 @@ class _Fix:
         if plan.goes_on is not None:
             rows.insert(1, ("Goes on with", f"the run {told(plan.goes_on)}"))
         lines = [f"{label:<14}{value}" for label, value in rows]
-        if self.dry_run:  # then the script is the answer, not narration
+        if self.dry_run and not self.as_json:  # then the script is the answer, not narration
             self._say("\n".join([*lines, "Script"]))
-            click.echo("" if self.as_json else clean(plan.script), nl=not self.as_json)
+            click.echo(clean(plan.script))
             return
         self._say("\n".join([*lines, "Script", *(f"    {line}" for line in plan.script.splitlines())]))
 
