@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nodekit import Bench
+from nodekit import NOW, Bench
 
 from lab.windows.engine import find_pwsh
 from lab.world.machine import Machine
 from lab.world.scenarios import build
 from lab.world.state import World
 
-NOW = 1_767_323_045.0  # any moment will do; the lab dates everything from it
 BenchFactory = Callable[[Machine], Bench]
 
 

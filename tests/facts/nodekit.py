@@ -30,6 +30,7 @@ from lab.windows.state import NodeState
 from lab.world.machine import Machine
 from targets.deadline import Deadline
 
+NOW = 1_767_323_045.0  # any moment will do; the lab dates everything from it
 F = TypeVar("F", bound=Fact)
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import NOW
-from nodekit import Bench
+from nodekit import NOW, Bench
 
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.cni import CniFiles, FlannelFiles, Ipam
