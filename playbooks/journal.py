@@ -6,6 +6,7 @@ A run that was killed at any point leaves its last line here; whoever goes on re
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -53,12 +54,21 @@ def append_line(path: Path, value: object) -> None:
     line = msgspec.json.encode(redact_value(msgspec.to_builtins(value))) + b"\n"
     file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
     try:
+        _wait_for_others(file)
         if _torn(file):  # by a power cut: the torn line stays alone, and ours is whole
             line = b"\n" + line
         os.write(file, line)  # one write: lines of two processes do not mix
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _wait_for_others(file: int) -> None:
+    """Hold the file alone until it is closed: half of another's line must not pass for a torn one."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _torn(file: int) -> bool:
