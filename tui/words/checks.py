@@ -7,6 +7,7 @@ import difflib
 import click
 
 from checks.check import Check, load
+from tui.words import complete
 from tui.words.common import json_option, print_json
 
 
@@ -42,7 +43,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("check_id", metavar="ID")
+@click.argument("check_id", metavar="ID", shell_complete=complete.check_ids)
 @json_option
 def show(check_id: str, as_json: bool) -> None:
     """The help page of one check: what it means, its rule, the remedy, what it is confused with, the source."""

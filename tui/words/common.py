@@ -16,6 +16,7 @@ from facts.answers import Progress
 from facts.fact import Fact
 from facts.session import Session
 from tui.opening import Opened, Options, open_session, unknown_nodes
+from tui.words import complete
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def cluster_options(command: C) -> C:
                 "--kubeconfig",
                 help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account.",
             ),
-            click.option("--context", help="Context of the kubeconfig."),
+            click.option("--context", help="Context of the kubeconfig.", shell_complete=complete.contexts),
             click.option("--config", default="", help="kwinnow's own configuration (config.toml)."),
             click.option("--node", "nodes", multiple=True, help="Only this Windows node. May be repeated."),
             _path("--open", help="Judge a saved recording instead of a cluster."),

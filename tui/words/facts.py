@@ -9,11 +9,12 @@ import click
 import msgspec
 
 from tui.exit_codes import ExitCode
+from tui.words import complete
 from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
 
 
 @click.command("facts")
-@click.argument("names", nargs=-1, metavar="[FACT]...")
+@click.argument("names", nargs=-1, metavar="[FACT]...", shell_complete=complete.fact_names)
 @cluster_options
 @json_option
 @click.option("--list", "only_list", is_flag=True, help="List the facts there are, and ask nothing.")

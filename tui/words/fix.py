@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from tui.exit_codes import ExitCode
+from tui.words import complete
 from tui.words.common import cluster_options, json_option, options_from, print_json, session_for
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("fix")
-@click.argument("check_id", metavar="ID")
+@click.argument("check_id", metavar="ID", shell_complete=complete.step_ids)
 @cluster_options
 @json_option
 @click.option(

@@ -24,13 +24,39 @@ if TYPE_CHECKING:
     from lab.practice import Practice
 
 
+def _scenarios(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    from lab.catalogue import catalogue
+
+    return [name for name in catalogue()["scenarios"] if name.startswith(begun)]
+
+
+def _plants(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]:
+    from lab.catalogue import catalogue
+
+    lists = catalogue()
+    names = [entry["plant"] for kind in ("faults", "questions", "conditions") for entry in lists[kind]]
+    return [name for name in names if name.startswith(begun)]
+
+
 @click.command("lab", context_settings={"ignore_unknown_options": False})
-@click.option("--scenario", help="Which healthy cluster to start from (see --list).")
 @click.option(
-    "--plant", "plants", multiple=True, metavar="F", help="Plant a fault, a question or a condition."
+    "--scenario", help="Which healthy cluster to start from (see --list).", shell_complete=_scenarios
 )
 @click.option(
-    "--unplant", "unplants", multiple=True, metavar="F", help="Take a fault out of the cluster that runs."
+    "--plant",
+    "plants",
+    multiple=True,
+    metavar="F",
+    help="Plant a fault, a question or a condition.",
+    shell_complete=_plants,
+)
+@click.option(
+    "--unplant",
+    "unplants",
+    multiple=True,
+    metavar="F",
+    help="Take a fault out of the cluster that runs.",
+    shell_complete=_plants,
 )
 @click.option(
     "--culture", default="en-US", type=click.Choice(["en-US", "de-DE", "zh-CN"]), help="Language of Windows."
