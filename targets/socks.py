@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from targets.deadline import Deadline
 from targets.errors import TargetError
 from targets.http_wire import Hold
+from targets.names import LIFETIME, why_unresolved
 from targets.winrm_errors import Peer, Stage, filtered, late, no_route, no_such_name, proxy_failed, refused
 
 PROXY_SCHEMES = ("http", "socks5", "socks5h")
@@ -52,15 +53,14 @@ class RunHold(Hold):
 
 
 def resolve(peer: Peer, host: str, port: int, deadline: Deadline, hold: RunHold) -> list[Found]:
-    """The addresses of `host`. The system's resolver has no time limit, so it is asked in a thread of its "
-    "own."""
+    """The addresses of `host`. The system's resolver has no time limit: it is asked in a thread of its own."""
     answers: queue.SimpleQueue[list[Found] | str] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
             infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError):  # UnicodeError: a label that is empty or too long
-            answers.put("does not resolve")
+            answers.put(why_unresolved(host, deadline.left(LIFETIME)))
         else:
             answers.put([Found(info[0], (str(info[4][0]), port)) for info in infos])
 
@@ -82,8 +82,7 @@ def resolve(peer: Peer, host: str, port: int, deadline: Deadline, hold: RunHold)
 def dial(
     peer: Peer, proxy: str, seconds: float, deadline: Deadline, hold: RunHold, stage: Callable[[Stage], None]
 ) -> socket.socket:
-    """A connected socket, shown to `hold`; TargetError with its stage and code. `seconds` limits the "
-    "connecting."""
+    """A connected socket, shown to `hold`; TargetError with its stage and code. `seconds` limits connecting."""
     if not proxy:
         stage("resolve")
         found = resolve(peer, peer.host, peer.port, deadline, hold)
