@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: lab test lint lock bench soak recordings clean
+.PHONY: lab test kerberos lint lock bench soak recordings clean
 .DEFAULT_GOAL := test
 
 $(STAMP): requirements/dev.txt pyproject.toml
@@ -42,6 +42,11 @@ bench: $(STAMP)
 lock:
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml -o requirements/runtime.txt
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 pyproject.toml --group dev --extra kerberos -c requirements/dev.txt -o requirements/kerberos.txt
+
+# The tests of Kerberos need more: Debian's krb5-kdc krb5-admin-server krb5-user libkrb5-dev, and a C compiler.
+kerberos: $(STAMP)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/kerberos.txt
 
 clean:
 	rm -rf $(VENV) build dist

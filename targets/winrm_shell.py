@@ -175,6 +175,13 @@ class Shell:
 def _transport_class() -> Any:
     from winrm.transport import Transport
 
+    def prepare(session: Any, line: Line) -> None:
+        if line.peer.scheme == "kerberos":
+            # Over TLS the ticket is bound to the channel; the one that pywinrm sends ahead of a challenge is not.
+            session.auth.force_preemptive = not line.peer.https
+            session.auth.send_cbt = line.peer.https
+        mount(session, line)
+
     class LineTransport(Transport):
         """pywinrm's Transport, whose sessions go over our Line."""
 
@@ -184,11 +191,11 @@ def _transport_class() -> Any:
             fresh = not self.session
             session = super().build_session()
             if fresh and self.encryption is None:
-                mount(session, self.line)
+                prepare(session, self.line)
             return session
 
         def setup_encryption(self, session: Any) -> None:
-            mount(session, self.line)  # here already: setting up sends a message
+            prepare(session, self.line)  # here already: setting up sends a message
             super().setup_encryption(session)
 
     return LineTransport

@@ -1,4 +1,6 @@
-"""Who is at the other end: Negotiate (NTLM), Basic over TLS, a client certificate; and the sealing of messages.
+"""Who is at the other end: Negotiate (NTLM), Kerberos, Basic over TLS, a client certificate; and sealed messages.
+
+Kerberos needs the keytab that $KRB5_KTNAME names, and pyspnego's extra `kerberos`.
 
 An `Authentication` belongs to one connection, as on a real node: once it is through, the connection is trusted.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import spnego
+from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import NoContextError, SpnegoError
 
 from lab.windows.conditions import Conditions
@@ -27,6 +30,11 @@ _BOUNDARY = b"--Encrypted Boundary"
 # pyspnego's NTLM acceptor knows one store of passwords: a file named by this variable of the process.
 _STORE = "NTLM_USER_FILE"
 _store_lock = threading.Lock()
+_KRB5 = bytes.fromhex("06092a864886f712010202")  # RFC 4121's mechanism, as the head of a token names it
+
+
+# Schemes that log a connection on in steps, by the name under which a node offers them.
+_HANDSHAKES = {"negotiate": "Negotiate", "ntlm": "Negotiate", "kerberos": "Kerberos"}
 
 
 @dataclass(frozen=True)
@@ -74,13 +82,23 @@ class Authentication:
     """The authentication of one connection."""
 
     def __init__(
-        self, credentials: Credentials, store: PasswordStore, *, tls: bool, certificate_subject: str | None
+        self,
+        credentials: Credentials,
+        store: PasswordStore,
+        *,
+        tls: bool,
+        certificate_subject: str | None,
+        channel: bytes = b"",
     ) -> None:
+        """`channel`: the digest of the server's certificate, which a client's login must be bound to (RFC 5929)."""
         self._credentials = credentials
         self._store = store
         self._tls = tls
         self._subject = certificate_subject
         self._context: spnego.ContextProxy | None = None
+        self._channel = (
+            GssChannelBindings(application_data=b"tls-server-end-point:" + channel) if channel else None
+        )
         self.user: str | None = None
 
     def check(self, headers: Mapping[str, str], conditions: Conditions) -> Verdict:
@@ -98,7 +116,7 @@ class Authentication:
             if not conditions.rejected and self._basic(value):
                 self.user = self._credentials.user
                 return Verdict(True)
-        elif scheme.lower() in {"negotiate", "ntlm"} and "Negotiate" in conditions.schemes:
+        elif _HANDSHAKES.get(scheme.lower()) in conditions.schemes:
             return self._negotiate(scheme, value, conditions)
         return Verdict(False, self._offers(conditions))
 
@@ -139,7 +157,8 @@ class Authentication:
                         del os.environ[_STORE]
                     else:
                         os.environ[_STORE] = before
-        except (SpnegoError, ValueError, struct.error):
+        except (SpnegoError, ValueError, struct.error, AttributeError):
+            # AttributeError: pyspnego asks a Kerberos context for its flags when its first token was refused.
             self._context = None
             return refused
         context = self._context
@@ -154,13 +173,21 @@ class Authentication:
 
     def _step(self, token: bytes) -> bytes | None:
         if self._context is None or self._context.complete:
-            raw = token.startswith(b"NTLMSSP\x00")
-            self._context = spnego.server(
-                protocol="ntlm" if raw else "negotiate",
-                options=spnego.NegotiateOptions.use_ntlm
-                if raw
-                else spnego.NegotiateOptions.use_negotiate | spnego.NegotiateOptions.use_ntlm,
-            )
+            options = spnego.NegotiateOptions
+            if token.startswith(b"NTLMSSP\x00"):
+                self._context = spnego.server(
+                    protocol="ntlm", options=options.use_ntlm, channel_bindings=self._channel
+                )
+            elif _KRB5 in token[:20]:  # bare Kerberos, not wrapped in SPNEGO
+                self._context = spnego.server(
+                    service="HTTP", protocol="kerberos", channel_bindings=self._channel
+                )
+            else:
+                self._context = spnego.server(
+                    protocol="negotiate",
+                    options=options.use_negotiate | options.use_ntlm,
+                    channel_bindings=self._channel,
+                )
         return self._context.step(token)
 
     @property

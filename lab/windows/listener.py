@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 from lab.windows import soap
 from lab.windows.auth import Authentication, BadMessage, Credentials, PasswordStore
@@ -26,6 +28,13 @@ class Tls:
     certificate: str
     key: str
     client_ca: str = ""
+
+    def digest(self) -> bytes:
+        """What binds a login to this channel: the certificate's digest (RFC 5929, tls-server-end-point)."""
+        pem = Path(self.certificate).read_text(encoding="ascii")
+        end = "-----END CERTIFICATE-----"
+        first = pem[pem.index("-----BEGIN CERTIFICATE-----") : pem.index(end) + len(end)]
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(first)).digest()
 
     def context(self) -> ssl.SSLContext:
         """Up to TLS 1.2: client certificates are asked for in the first handshake, as Windows does."""
@@ -146,7 +155,11 @@ class Listener:
                 with self._lock:
                     self._connections.add(connection)
             auth = Authentication(
-                self._credentials, self._store, tls=self._tls is not None, certificate_subject=subject
+                self._credentials,
+                self._store,
+                tls=self._tls is not None,
+                certificate_subject=subject,
+                channel=self._tls.digest() if self._tls is not None else b"",
             )
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with connection.makefile("rb") as reader:

@@ -66,10 +66,16 @@ def test_sealed_ntlm_over_http(node: WindowsNode) -> None:
     assert (node.shells.count, node.shells.deleted) == (0, 1)
 
 
-def test_ntlm_over_https_with_channel_binding(node: WindowsNode, pki: Pki) -> None:
+def test_ntlm_over_https_with_channel_binding(
+    node: WindowsNode, pki: Pki, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = way(node.tls_port or 0, scheme="ntlm", ca_file=pki.ca_file)
     assert run(one, b"in", command=COMMAND) == OUTPUT
     assert node.shells.count == 0
+    # A machine in the middle has another certificate than the one that the node knows as its own.
+    monkeypatch.setattr(Tls, "digest", lambda _: b"\0" * 32)
+    error = failing(way(node.tls_port or 0, scheme="ntlm", ca_file=pki.ca_file))
+    assert (error.stage, error.code) == ("auth", "rejected")
 
 
 def test_basic_over_https(node: WindowsNode, pki: Pki) -> None:
