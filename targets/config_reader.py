@@ -175,8 +175,7 @@ class Reader:
             f"“{key}”: no password may stand in this file, which is read, copied and backed up as other "
             "files are.",
             "Remove it (and change the password if others could read it); then use `keyring set kwinnow "
-            "USER`, "
-            "password_command, or the variable KWINNOW_PASSWORD.",
+            "USER`, password_command, or the variable KWINNOW_PASSWORD.",
             header,
             index,
             key,

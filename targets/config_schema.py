@@ -1,5 +1,6 @@
-"""What may stand in config.toml, and what is wrong with a value: each key once, with its type and its "
-"rule."""
+"""What may stand in config.toml, and what is wrong with a value: each key once, with its type and its
+rule.
+"""
 
 from __future__ import annotations
 

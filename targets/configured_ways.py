@@ -32,7 +32,8 @@ class ConfiguredWays:
         return WinRM(settings, self.log, password, self.lockout, lambda: self.passwords.forget(user))
 
     def clear(self, user: str) -> None:
-        """A person says that `user`, once rejected, may be tried again, with a password that is looked up "
-        "anew."""
+        """A person says that `user`, once rejected, may be tried again, with a password that is looked up
+        anew.
+        """
         self.passwords.forget(user)
         self.lockout.clear(user)

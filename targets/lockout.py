@@ -28,8 +28,9 @@ class _User:
 
 @dataclass
 class Lockout:
-    """What is known about each user's password. Safe for use by many threads; user names compare without "
-    "case."""
+    """What is known about each user's password. Safe for use by many threads; user names compare without
+    case.
+    """
 
     _users: dict[str, _User] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
@@ -93,8 +94,7 @@ class Lockout:
         return staged(
             CredentialsExpired(
                 f"{node} was not tried: {known.node} has rejected the credentials of user “{user}”, and "
-                "more attempts "
-                "could lock the account.",
+                "more attempts could lock the account.",
                 "Correct the password, then say that it may be tried again.",
             ),
             "auth",

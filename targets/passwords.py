@@ -57,8 +57,9 @@ class Passwords:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def password(self, user: str, command: tuple[str, ...], deadline: Deadline) -> Password:
-        """The password of `user`; CredentialsExpired says why there is none. `command` is an argument "
-        "list."""
+        """The password of `user`; CredentialsExpired says why there is none. `command` is an argument
+        list.
+        """
         if not self._lock.acquire(timeout=deadline.left()):
             raise staged(
                 DeadlineExceeded(
@@ -101,8 +102,7 @@ class Passwords:
             CredentialsExpired(
                 f"There is no password for user “{user}”.",
                 f"Store one with `keyring set {SERVICE} {_quoted(user)}`, set password_command in "
-                "config.toml, or set "
-                f"the variable {VARIABLE}.",
+                f"config.toml, or set the variable {VARIABLE}.",
             ),
             "config",
             "no-password",
@@ -143,8 +143,9 @@ def _keyring() -> Callable[[str, str], str | None]:
 
 
 def _keyring_failures() -> tuple[type[BaseException], ...]:
-    """The exceptions of keyring and of the libraries below its usual back-ends, as far as those are "
-    "loaded."""
+    """The exceptions of keyring and of the libraries below its usual back-ends, as far as those are
+    loaded.
+    """
     found: list[type[BaseException]] = [
         OSError,
         RuntimeError,

@@ -49,8 +49,7 @@ def listener_hint(peer: Peer) -> str:
     if peer.https:
         return (
             "On the node, as administrator: `New-Item WSMan:\\localhost\\Listener -Transport HTTPS "
-            "-Address * "
-            "-CertificateThumbPrint THUMBPRINT -Force`, then `Get-Service WinRM`."
+            "-Address * -CertificateThumbPrint THUMBPRINT -Force`, then `Get-Service WinRM`."
         )
     return "On the node, as administrator: `Enable-PSRemoting -Force` (or `winrm quickconfig`)."
 
@@ -64,8 +63,7 @@ def firewall_hint(peer: Peer) -> str:
         )
     return (
         "On the node, as administrator: `Enable-NetFirewallRule -Name WINRM-HTTP-In-TCP*`; for the public "
-        "profile "
-        "that rule admits only the node's own subnet (`-RemoteAddress` widens it)."
+        "profile that rule admits only the node's own subnet (`-RemoteAddress` widens it)."
     )
 
 
@@ -88,8 +86,7 @@ def refused(peer: Peer, *, loopback: bool) -> Unreachable:
                 f"{peer.label} is this very machine, not the node, and nothing listens on port {peer.port} "
                 "here.",
                 f"The name “{peer.host}” resolves to a loopback address: correct the hosts file or `host` "
-                "of its "
-                "[[nodes]] entry.",
+                "of its [[nodes]] entry.",
             ),
             "connect",
             "console-localhost",
@@ -112,8 +109,7 @@ def filtered(peer: Peer, seconds: float) -> Unreachable:
     return staged(
         Unreachable(
             f"{peer.label} did not take the connection within {seconds:g} s: a firewall drops it, or the "
-            "node is "
-            "down.",
+            "node is down.",
             firewall_hint(peer),
         ),
         "connect",

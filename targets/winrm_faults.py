@@ -37,8 +37,9 @@ _SETTING: dict[Scheme, str] = {
 
 
 def rejected(peer: Peer, offered: str) -> CredentialsExpired:
-    """The meaning of a 401: the scheme is off, or the credentials are wrong. `offered` is "
-    "WWW-Authenticate."""
+    """The meaning of a 401: the scheme is off, or the credentials are wrong. `offered` is
+    WWW-Authenticate.
+    """
     words = {word.strip().split(" ")[0].lower() for word in offered.split(",")}
     names = _OFFERED_AS[peer.scheme]
     if names and not words.intersection(names):
@@ -48,8 +49,7 @@ def rejected(peer: Peer, offered: str) -> CredentialsExpired:
             CredentialsExpired(
                 f"{peer.label} has {setting} authentication switched off (it offers: {shown}).",
                 f"On the node, as administrator: `Set-Item WSMan:\\localhost\\Service\\Auth\\{setting} "
-                "$true`, or "
-                "choose another `transport`.",
+                "$true`, or choose another `transport`.",
             ),
             "auth",
             "scheme-off",
@@ -83,10 +83,9 @@ def no_ticket(peer: Peer) -> CredentialsExpired:
     return staged(
         CredentialsExpired(
             f"Kerberos gave no ticket for {peer.label}.",
-            "Run `klist`, then `kinit`; `host` (or `kerberos_host`) must be the node's name in the domain, "
-            "and "
-            "`kerberos_service` the service of its SPN (`setspn -L NODE`); the clocks must agree within 5 "
-            "minutes.",
+            "Run `klist`, then `kinit`; `host` (or `kerberos_host`) must be the node's name in the "
+            "domain, and `kerberos_service` the service of its SPN (`setspn -L NODE`); the clocks must "
+            "agree within 5 minutes.",
         ),
         "auth",
         "ticket",
@@ -134,8 +133,9 @@ def access_denied(peer: Peer, stage: Stage) -> PermissionDenied:
 
 
 def fault(peer: Peer, stage: Stage, number: int | None, inner: int | None, reason: str) -> TargetError:
-    """A WSMan fault. `number` is that of the WSManFault, `inner` that of an MSFT_WmiError; `reason` is "
-    "localised."""
+    """A WSMan fault. `number` is that of the WSManFault, `inner` that of an MSFT_WmiError; `reason` is
+    localised.
+    """
     said = clean_line(reason).strip()[:300]
     quota = {number, inner} & _QUOTA or any(word in said.lower() for word in _QUOTA_WORDS)
     if quota or (inner is not None and not {number, inner} & (_ACCESS_DENIED | _SHELL_GONE)):

@@ -61,8 +61,9 @@ class Line:
         self.allow(self.deadline)
 
     def allow(self, deadline: Deadline) -> None:
-        """Give the conversation until `deadline`. Time limits of sockets hold a read each; the alarm "
-        "holds the sum."""
+        """Give the conversation until `deadline`. Time limits of sockets hold a read each; the alarm
+        holds the sum.
+        """
         self.deadline = deadline
         if self._alarm is not None:
             self._alarm.cancel()

@@ -66,8 +66,9 @@ class Shell:
         )
 
     def send(self, data: bytes) -> None:
-        """Standard input, in pieces; the last one closes it. Sent as bytes: pywinrm would make text code "
-        "page 437."""
+        """Standard input, in pieces; the last one closes it. Sent as bytes: pywinrm would make text code
+        page 437.
+        """
         for at in range(0, len(data), PIECE):
             self._timeout(_START_SECONDS)
             piece, last = data[at : at + PIECE], at + PIECE >= len(data)

@@ -1,5 +1,6 @@
-"""TLS to a node: validated against the system's CAs, an own CA file, or a pinned certificate; never "
-"unvalidated."""
+"""TLS to a node: validated against the system's CAs, an own CA file, or a pinned certificate; never
+unvalidated.
+"""
 
 from __future__ import annotations
 
@@ -101,8 +102,7 @@ def _compare(peer: Peer, secure: ssl.SSLSocket, wanted: str) -> None:
             Unreachable(
                 f"The TLS certificate of {peer.label} is not the pinned one: its SHA-256 is {have}.",
                 "If the node was given a new certificate, compare on the node (`Get-ChildItem "
-                "Cert:\\LocalMachine\\My`) "
-                "and change `fingerprint`; if not, somebody is in between.",
+                "Cert:\\LocalMachine\\My`) and change `fingerprint`; if not, somebody is in between.",
             ),
             "tls",
             "tls-fingerprint",

@@ -1,5 +1,6 @@
-"""WinRS exchanges with real Windows servers, from pypsrp's source distribution; fetched from the package "
-"registry."""
+"""WinRS exchanges with real Windows servers, from pypsrp's source distribution; fetched from the package
+registry.
+"""
 
 from __future__ import annotations
 

@@ -40,8 +40,9 @@ def recorded() -> dict[str, list[Exchange]]:
 
 @dataclass
 class Replay:
-    """Answers each request with the next recorded answer to the same action; checks the ids that we send "
-    "back."""
+    """Answers each request with the next recorded answer to the same action; checks the ids that we send
+    back.
+    """
 
     exchanges: list[Exchange]
     wrong: list[str] = field(default_factory=list)

@@ -36,8 +36,9 @@ class Ask:
 
 @dataclass
 class Reply:
-    """An answer; `cut`: so many bytes of the body, then the connection ends. `wait`: hold it back till "
-    "then."""
+    """An answer; `cut`: so many bytes of the body, then the connection ends. `wait`: hold it back till
+    then.
+    """
 
     body: bytes = b""
     status: int = 200
