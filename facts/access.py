@@ -1,4 +1,4 @@
-"""Facts that the session itself makes: the way into a node, the node's own object, and the time."""
+"""Facts that the session itself makes: the way into a node, the node's own object, the time, what somebody wishes."""
 
 from __future__ import annotations
 
@@ -75,3 +75,12 @@ class Now(Fact, frozen=True):
     """When the session asked, by the console's clock (of a recording: when it was recorded)."""
 
     utc: datetime
+
+
+@made_by_session
+class Wishes(Fact, frozen=True):
+    """What somebody wants tried on a node beyond looking at it. Nothing is tried that does not stand here."""
+
+    PER_NODE: ClassVar[bool] = True
+
+    flows: bool = False  # connections from the Windows host to node ports, ClusterIPs and pods of Services

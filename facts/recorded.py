@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from facts.access import Access, Attempt
+from facts.access import Access, Attempt, Wishes
 from facts.collector.source import NodeSource, OnAnswer, OnHello
 from facts.collector.wire import Asked, RawAnswer, ScriptError
-from facts.fact import Failed
+from facts.fact import QUESTIONS, Failed
+from facts.node.probes import FlowProbes
 from facts.session import Session
 from targets.deadline import Deadline
 from targets.decoding import converted
@@ -113,7 +114,14 @@ class RecordedNodes:
 
 
 def opened(recording: Recording, *, only: Sequence[str] = ()) -> Session:
-    """A session on a recording; its "now" is the moment of the recording, so that ages are judged as they were."""
-    return Session(
+    """A session on a recording; its "now" is the moment of the recording, so that ages are judged as they were.
+
+    What was tried is what somebody wished.
+    """
+    session = Session(
         RecordedCluster(recording), RecordedNodes(recording), only=only, now=recording.header.recorded
     )
+    asked = f"{QUESTIONS[FlowProbes].name}?"
+    for node in {line.node for line in recording.lines if line.ask.startswith(asked)}:
+        session.wish(Wishes(flows=True), node)
+    return session

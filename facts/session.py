@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
-from facts.access import Access, Attempt, Now, ThisNode
+from facts.access import Access, Attempt, Now, ThisNode, Wishes
 from facts.answers import Answer, Answers, Progress, Value
 from facts.asking import ask_cluster, asked, derive, read_node_answer, waves
 from facts.cluster.nodes import Nodes
@@ -56,13 +56,14 @@ class Session:
         self._cancel = threading.Event()
         self._lock = threading.Lock()
         self._wanted: set[type[Fact]] = set()
+        self._wishes: dict[str, Wishes] = {}  # by node; "" stands for all others
         self.answers.put(
             Now, "", Answer(Now(now or datetime.now(UTC)), "the console's clock", now or datetime.now(UTC))
         )
 
     def renewed(self) -> Session:
-        """A session on the same targets that has asked nothing yet; this one stays as it is."""
-        return Session(
+        """A session on the same targets that has asked nothing yet; this one stays as it is. Wishes are kept."""
+        fresh = Session(
             self.cluster,
             self.nodes,
             only=self.only,
@@ -71,6 +72,8 @@ class Session:
             workers=self.workers,
             node_seconds=self.node_seconds,
         )
+        fresh._wishes = dict(self._wishes)
+        return fresh
 
     # ---- reading -------------------------------------------------------------------------------------------
 
@@ -139,6 +142,13 @@ class Session:
         chosen = [n for n in self._node_objects() if nodes is None or n.name in nodes]
         self._each_node([n.object.ref for n in chosen], of_nodes, watch)
 
+    def wish(self, wishes: Wishes, node: str = "") -> None:
+        """From now on these are the wishes for `node` ("": for every node that has none of its own).
+
+        Nothing is asked yet: `gather` asks what follows, `again([Wishes])` where it has been asked before.
+        """
+        self._wishes[node] = wishes
+
     def again(
         self, facts: Iterable[type[Fact]], watch: Watcher = _nobody, *, nodes: Collection[str] | None = None
     ) -> None:
@@ -171,6 +181,8 @@ class Session:
         for node in chosen:
             source = f"kubectl get node {node.name}"
             self.answers.put(ThisNode, node.name, Answer(node, source, datetime.now(UTC)))
+            wishes = self._wishes.get(node.name) or self._wishes.get("") or Wishes()
+            self.answers.put(Wishes, node.name, Answer(wishes, "what somebody asked for", datetime.now(UTC)))
         return chosen
 
     def _ask_one(self, fact: type[Fact]) -> None:

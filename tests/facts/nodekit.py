@@ -23,6 +23,7 @@ from facts.collector.wire import (
 )
 from facts.fact import QUESTIONS, Fact, Origin, Question
 from facts.needs import Need
+from facts.node.probes import FlowProbes, TcpProbes
 from lab.windows import commands, engine
 from lab.windows.commands import PowerShell
 from lab.windows.runs import Run
@@ -31,6 +32,7 @@ from lab.world.machine import Machine
 from targets.deadline import Deadline
 
 NOW = 1_767_323_045.0  # any moment will do; the lab dates everything from it
+PROBES = (TcpProbes, FlowProbes)  # their parameters are worked out from other facts
 F = TypeVar("F", bound=Fact)
 
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from nodekit import Bench, asked, decoded, node_questions, read
+from nodekit import PROBES, Bench, asked, decoded, node_questions, read
 
 from facts.collector.wire import (
     Answered,
@@ -28,7 +28,6 @@ from facts.fact import Fact, Failed
 from facts.node.hns import Hns
 from facts.node.kubernetes import Kubelet
 from facts.node.network import Ports
-from facts.node.probes import TcpProbes
 from facts.node.runtime import Cri
 from facts.node.windows import EventLog, Os, Processes, Services, TimeSource
 from lab.world.machine import Event, File, Machine
@@ -155,7 +154,7 @@ def test_without_elevation(bench: BenchFactory, machine: Machine) -> None:
 
 def test_other_languages_give_the_same_facts(bench: BenchFactory, machine: Machine) -> None:
     machine.events = [Event("System", "Service Control Manager", 7034, 2, -60, ["kubelet", "1"], "died")]
-    wanted: list[type[Fact]] = [q.fact for q in node_questions() if q.fact not in (TcpProbes, Os, EventLog)]
+    wanted: list[type[Fact]] = [q.fact for q in node_questions() if q.fact not in (*PROBES, Os, EventLog)]
     english = bench(machine).facts([*wanted, EventLog])
     for culture, page in (("de-DE", 850), ("zh-CN", 936)):
         machine.os.ui_culture, machine.os.oem_code_page = culture, page
@@ -282,7 +281,7 @@ def test_no_secret_leaves_the_node(bench: BenchFactory, machine: Machine) -> Non
     for said in machine.natives[program].values():
         annotations = {"last-applied": json.dumps({"password": canary}), "token": canary}
         said.stdout = said.stdout.replace('"annotations": {}', f'"annotations": {json.dumps(annotations)}')
-    wanted: list[type[Fact]] = [q.fact for q in node_questions() if q.fact is not TcpProbes]
+    wanted: list[type[Fact]] = [q.fact for q in node_questions() if q.fact not in PROBES]
     answers = bench(machine).answers(asked(*wanted))
     for name, answer in answers.items():
         sent = bytes(answer.value).decode() + str(answer.error)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from nodekit import Bench, asked, decoded, node_questions
+from nodekit import PROBES, Bench, asked, decoded, node_questions
 
 from facts.asking import Value
 from facts.fact import Fact, NotApplicable
@@ -35,7 +35,7 @@ class Answered:
     def __init__(self, bench: Bench) -> None:
         self.machine: Machine = bench.machine
         self.epoch = bench.epoch
-        wanted = [q.fact for q in node_questions() if q.fact is not TcpProbes]
+        wanted = [q.fact for q in node_questions() if q.fact not in PROBES]
         self.values: dict[type[Fact], Value] = bench.facts(wanted)
         self.changed = bench.changed()
 

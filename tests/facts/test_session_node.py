@@ -193,6 +193,6 @@ def test_constrained_language_leaves_the_rest_unknown_with_the_reason(
 
 
 def test_node_facts_are_declared_once() -> None:
-    assert len({q.name for q in node_questions()}) == 24
+    assert len({q.name for q in node_questions()}) == 25
     kinds: set[type[Fact]] = {q.fact for q in QUESTIONS.values() if q.origin is Origin.NODE}
     assert all(fact.__doc__ for fact in kinds)
