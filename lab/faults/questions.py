@@ -102,11 +102,14 @@ def _agent(world: World, url: str) -> None:
 
 @question(
     "service.nodeport.from-own-host",
-    "A HostProcess agent calls its own node's node port and gets no answer, while other machines do",
-    _NETWORK,
-    MODERN,
+    "A HostProcess agent on Server 2019 of July 2020 calls its own node's node port and gets no answer, while other "
+    "machines do",
+    "https://learn.microsoft.com/en-us/virtualization/windowscontainers/kubernetes/common-problems",
+    ("flannel-2019",),
 )
 def own_node_port(world: World) -> None:
+    for machine in world.windows.values():
+        machine.os.ubr = 1339  # the last month before KB4571748, which made it work
     _agent(world, "http://$(NODE_IP):30080/")
 
 

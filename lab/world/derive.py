@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.world.machine import Machine
-from lab.world.models import controllers, events, flannel, kube_proxy, logs, natives, nodes, pods
+from lab.world.models import controllers, events, flannel, flows, kube_proxy, logs, natives, nodes, pods
 from lab.world.models.kubelet import KubeletState, evaluate, runtime_up, settle_runtime
 from lab.world.models.processes import processes_and_ports
 from lab.world.net import host
@@ -66,6 +66,7 @@ def _once(world: World) -> None:
     controllers.workload_status(world)
     for name, node in found.items():
         _report(world, world.windows[name], node)
+    flows.from_hosts(world)
 
 
 def daemon_pod(world: World, node: str, daemon: str) -> Object | None:

@@ -187,7 +187,7 @@ class Machine(msgspec.Struct):
     excluded_ports: dict[str, list[tuple[int, int]]] = {}
     disks: list[dict[str, Any]] = []
     page_file_mb: int = 4096
-    tcp: dict[
-        str, str
-    ] = {}  # "host:port" → open, refused, timeout; what a TCP connection from this node meets
+    # What a TCP connection from this node meets, by "host:port": open, refused, timeout, unreachable, unknown-host.
+    tcp: dict[str, str] = {}  # beyond the cluster, and the API server: a cause
+    flows: dict[str, str] = {}  # to node ports, ClusterIPs and pods: it follows from how things stand
     hung_questions: list[str] = []  # cmdlet names that block for ever (a condition)

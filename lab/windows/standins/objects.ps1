@@ -6,6 +6,8 @@ function Get-LabTcpFate([string]$server, [int]$port) {
     $known = Get-LabState tcp
     $name = "${server}:$port"
     if ($known.Contains($name)) { return $known[$name] }
+    $flows = Get-LabState flows
+    if ($flows.Contains($name)) { return $flows[$name] }
     $own = @('127.0.0.1', 'localhost', '::1') + @(Get-LabState adapters | ForEach-Object { foreach ($pair in $_.addresses) { $pair[0] } })
     if ($server -in $own) { if (@(Get-LabState listening | Where-Object { $_[1] -eq $port }).Count) { return 'open' } else { return 'refused' } }
     $pattern = $known.Keys | Where-Object { $name -like $_ } | Select-Object -First 1

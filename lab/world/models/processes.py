@@ -73,13 +73,3 @@ def processes_and_ports(
     if daemons["kube-proxy"]:
         ports += [("0.0.0.0", 10256, 4310), ("127.0.0.1", 10249, 4310)]
     machine.listening = ports
-    # A connection from a Windows host to a node port of its own is swallowed: a documented limitation.
-    wanted = {
-        f"{machine.address}:{p['nodePort']}"
-        for s in world.each("v1", "Service")
-        for p in s["spec"]["ports"]
-        if p.get("nodePort")
-    }
-    for name in [n for n in machine.tcp if n.startswith(machine.address + ":") and n not in wanted]:
-        del machine.tcp[name]
-    machine.tcp |= dict.fromkeys(sorted(wanted), "timeout")
