@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from checks.cases import FLANNEL_2022, Case, Change, Draft, change
+import msgspec
+
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.check import check
-from checks.finding import INFO, Problem, Said, Skip
+from checks.finding import INFO, CannotTell, Problem, Said, Skip
 from checks.service.addresses import owner, targets
+from checks.service.flows import ended, listed, of, tried, untold
 from checks.service.ports import node_ports
 from checks.workload.configured import Words, configured, on_windows, pod_object, shared_network
 from checks.workload.edits import new_pod, pod_log
@@ -17,12 +20,13 @@ from facts.cluster.nodes import Nodes
 from facts.cluster.objects import PodObject
 from facts.cluster.pod_logs import WindowsPodLogs
 from facts.cluster.workloads import Pods, ServiceObjects
+from facts.derived.flow_plan import CLUSTER_IP, LOCAL_POD, OTHER_PORT, OWN_PORT, REMOTE_POD
 from facts.fact import Failed, NotApplicable
-from facts.node.probes import Probe, TcpProbes
+from facts.node.hns import Hns, Network
+from facts.node.probes import Flow, FlowProbes
 
-
-def _probe(*probes: Probe) -> Change:
-    return change(TcpProbes, lambda t: TcpProbes((*t.probes, *probes)))
+replace = msgspec.structs.replace
+WEB = "shop/win-web-public"
 
 
 def _cluster_ip_client(draft: Draft) -> None:
@@ -115,10 +119,16 @@ def _host_agent(draft: Draft) -> None:
             "a HostProcess agent that cannot reach the API", FLANNEL_2022, (_host_agent,), finds="shop/agent"
         ),
         Case(
-            "a probe that somebody asked for",
+            "tried by somebody",
             FLANNEL_2022,
-            (_probe(Probe("cluster-ip", "10.96.0.1", 443, "timeout")),),
+            (tried(Flow(CLUSTER_IP, "10.96.0.1", 443, "timeout", "default/kubernetes")),),
             finds="node",
+        ),
+        Case(
+            "tried, and it works on this node",
+            FLANNEL_2022,
+            (tried(Flow(CLUSTER_IP, "10.96.0.1", 443, "open", "default/kubernetes")),),
+            quiet=True,
         ),
         Case(
             "a ready agent",
@@ -129,13 +139,13 @@ def _host_agent(draft: Draft) -> None:
     ],
 )
 def cluster_ip_from_host(
-    node: ThisNode, services: ServiceObjects, pods: Pods, probes: TcpProbes | Failed | NotApplicable
+    node: ThisNode, services: ServiceObjects, pods: Pods, flows: FlowProbes | Failed | NotApplicable
 ) -> Iterator[Said]:
     """Whether a Windows host reaches ClusterIPs depends on version and network: documents contradict each other, so
     it is never an error by itself.
 
-    Rule: a HostProcess or hostNetwork pod that is not ready is configured with a Service's ClusterIP; or a probe of
-    one that somebody asked for failed. flannel's and kube-proxy's own pods have checks of their own.
+    Rule: a HostProcess or hostNetwork pod that is not ready is configured with a Service's ClusterIP; or a connection
+    to one that somebody asked for fails. flannel's and kube-proxy's own pods have checks of their own.
     Remedy: give host-network programs the API server's or a node's address, for instance KUBERNETES_SERVICE_HOST
     set to the API endpoint.
     Confused with: pods that cannot reach a ClusterIP: that is kube-proxy.
@@ -163,15 +173,36 @@ def cluster_ip_from_host(
                     proof={Pods: f"{words.where}: {named}"},
                 )
                 break
-    for probe in probes.of("cluster-ip") if isinstance(probes, TcpProbes) else ():
-        if probe.outcome != "open":
-            yield Problem(
-                f"The host does not reach the ClusterIP {probe.host}:{probe.port} ({probe.outcome}); pods may still.",
-                proof={TcpProbes: f"{probe.host}:{probe.port} {probe.outcome}"},
-            )
+    if (doubt := untold(flows)) is not None:
+        yield doubt
+    asked = of(flows, CLUSTER_IP)
+    failed = [flow for flow in asked if not flow.open]
+    if failed:
+        yield Problem(
+            f"The host does not reach {len(failed)} of {len(asked)} ClusterIPs: {failed[0].host}:{failed[0].port} "
+            f"({failed[0].service}) {ended(failed[0])}. Pods may still reach them.",
+            proof={FlowProbes: listed(failed)},
+        )
 
 
-_WALK = {"pod-ip": "a pod's address", "cluster-ip": "a ClusterIP", "node-ip": "another node's node port"}
+LOCAL = Flow(LOCAL_POD, "10.244.1.5", 80, "open", WEB, "win-1")
+OTHER = Flow(OTHER_PORT, "10.0.1.22", 30080, "open", WEB, "win-2")
+REMOTE = Flow(REMOTE_POD, "10.244.2.5", 80, "timeout", WEB, "win-2")
+BY_DESIGN = (
+    REMOTE,
+    Flow(OWN_PORT, "10.0.1.21", 30080, "timeout", WEB, "win-1"),
+    Flow(CLUSTER_IP, "10.96.40.21", 80, "timeout", WEB),
+)
+
+
+def _network(**values: object) -> Change:
+    """The pod network has these fields."""
+    return change(
+        Hns,
+        lambda h: replace(
+            h, networks=tuple(replace(n, **values) if n.type == "Overlay" else n for n in h.networks)
+        ),
+    )
 
 
 @check(
@@ -180,52 +211,78 @@ _WALK = {"pod-ip": "a pod's address", "cluster-ip": "a ClusterIP", "node-ip": "a
     severity=INFO,
     cases=[
         Case(
-            "host to pod fails",
+            "a pod of the node's own does not answer",
             FLANNEL_2022,
-            (
-                _probe(
-                    Probe("pod-ip", "10.244.1.5", 80, "timeout"),
-                    Probe("own-nodeport", "10.0.1.21", 30080, "timeout"),
-                ),
-            ),
+            (tried(replace(LOCAL, outcome="timeout"), OTHER, *BY_DESIGN),),
             finds="node",
         ),
         Case(
-            "only the own node port fails, as expected",
+            "another node's node port does not answer",
             FLANNEL_2022,
-            (
-                _probe(
-                    Probe("pod-ip", "10.244.1.5", 80, "open"),
-                    Probe("own-nodeport", "10.0.1.21", 30080, "timeout"),
-                ),
-            ),
+            (tried(LOCAL, replace(OTHER, outcome="timeout"), *BY_DESIGN),),
+            finds="node",
+        ),
+        Case(
+            "a pod elsewhere, on a bridged network",
+            FLANNEL_2022,
+            (_network(type="L2Bridge"), tried(LOCAL, OTHER, REMOTE)),
+            finds="node",
+        ),
+        Case(
+            "only what fails by design on an overlay",
+            FLANNEL_2022,
+            (tried(LOCAL, OTHER, *BY_DESIGN),),
+            quiet=True,
+        ),
+        Case(
+            "no route from the host to its own pods: an overlay without the policy",
+            CLASSIC_2019,
+            (_network(host_route=False), tried(replace(LOCAL, outcome="timeout"), OTHER)),
             quiet=True,
         ),
         Case("nobody asked", FLANNEL_2022, (), quiet=True),
+        Case("asked, and HNS does not answer", FLANNEL_2022, (fails(Hns), tried(LOCAL)), unknown=True),
     ],
 )
-def walk_through(probes: TcpProbes | NotApplicable) -> Iterator[Said]:
-    """The guide for Windows nodes ends with connections that should all work from the host, except to its own node
-    port.
+def walk_through(hns: Hns | Failed, flows: FlowProbes | NotApplicable) -> Iterator[Said]:
+    """The guide for Windows nodes ends with connections that should work from the host, except to its own node port.
 
-    Rule: among the connections that somebody asked for, one to a pod, a ClusterIP or another node's node port
-    fails. The own node port is expected to fail and is not counted. Guides contradict each other about host to
-    ClusterIP: read that row by version.
-    Remedy: continue where the first row differs: a pod's address with the pod network (cni.*), a ClusterIP with
-    kube-proxy (proxy.*), a node port with service.nodeport.lb-present.
+    Rule: among the connections that somebody asked for, the first of these fails: to a pod of the node itself, to a
+    pod of another node (bridged networks only), to another node's node port. By design and not counted: the own node
+    port and loopback; on an overlay pods of other nodes, and without the HostRoute policy the node's own. Guides
+    contradict each other about host to ClusterIP: service.clusterip.from-host tells that row.
+    Remedy: continue where the first row differs. A pod: refused means that no program listens on the Service's
+    target port, a timeout is a matter of the pod network (hns.endpoint.*, cni.*). Another node's node port: that
+    node's service.nodeport.lb-present and the way between the nodes.
     Confused with: the full matrix of flows, which needs pods on both sides.
-    Source: https://kubernetes.io/docs/concepts/windows/user-guide/.
+    Source: https://kubernetes.io/docs/concepts/windows/user-guide/; https://github.com/flannel-io/flannel/pull/1096.
     """
-    asked = [p for p in (probes.probes if isinstance(probes, TcpProbes) else ()) if p.purpose in _WALK]
-    if not asked:
-        yield Skip("Nobody asked for the connections of the walk-through.")
+    if isinstance(flows, NotApplicable):
+        yield Skip(flows.why)
         return
-    failed = next(
-        (p for purpose in _WALK for p in asked if p.purpose == purpose and p.outcome != "open"), None
-    )
-    if failed is not None:
-        rows = ", ".join(f"{_WALK[p.purpose]} {p.outcome}" for p in asked)
+    if isinstance(hns, Failed):
+        yield CannotTell(hns.why, hint=hns.hint)
+        return
+    rows = [f for p in _expected(next(iter(hns.pod_networks), None)) for f in flows.of(p)]
+    failed = [f for f in rows if not f.open]
+    if failed:
+        first = failed[0]
+        what = {
+            LOCAL_POD: "a pod of the node itself",
+            REMOTE_POD: f"a pod on {first.node}",
+            OTHER_PORT: f"the node port of {first.node}",
+        }[first.purpose]
         yield Problem(
-            f"From the host {_WALK[failed.purpose]} ({failed.host}:{failed.port}) does not answer: {failed.outcome}.",
-            proof={TcpProbes: rows},
+            f"From the host {what} ({first.host}:{first.port}, Service {first.service}) {ended(first)}; it should "
+            "work.",
+            proof={FlowProbes: listed(rows)},
         )
+
+
+def _expected(network: Network | None) -> tuple[str, ...]:
+    """What should work from the host, in the order in which it is read."""
+    if network is None:
+        return (OTHER_PORT,)
+    if network.type.lower() != "overlay":
+        return (LOCAL_POD, REMOTE_POD, OTHER_PORT)
+    return (LOCAL_POD, OTHER_PORT) if network.host_route else (OTHER_PORT,)

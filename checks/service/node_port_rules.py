@@ -103,6 +103,7 @@ def _unrouted(hns: Hns) -> Hns:
     "service.nodeport.flags",
     title="Node-port rules may be used from the node itself",
     severity=INFO,
+    explains=[cause_of("service.nodeport.from-own-host", same=SAME_SERVICE_ON_NODE)],
     cases=[
         Case(
             "an old kube-proxy made them",

@@ -10,18 +10,26 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change
 from checks.check import check
 from checks.finding import INFO, WARN, Problem, Said, Skip
 from checks.service.addresses import own_addresses, targets
-from checks.service.ports import Served, backends, node_ports
+from checks.service.flows import Tried, ended, from_others, has_ordinary_pod, listed, of, tried
+from checks.service.ports import Served, backends, node_port_balancer, node_ports
 from checks.workload.configured import configured, shared_network
 from checks.workload.edits import new_pod, new_service
 from facts.access import ThisNode
 from facts.cluster.objects import PodObject
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
-from facts.fact import Failed
+from facts.derived.flow_plan import OTHER_PORT, OWN_PORT
+from facts.fact import Fact, Failed, NotApplicable
+from facts.needs import Each
 from facts.node.hns import Hns
 from facts.node.kubernetes import KubeProxy
 from facts.node.network import Firewall, FirewallRule
+from facts.node.probes import Flow, FlowProbes
 
 replace = msgspec.structs.replace
+WEB = "shop/win-web-public"
+OWN = Flow(OWN_PORT, "10.0.1.21", 30080, "timeout", WEB, "win-1")
+OTHER = Flow(OTHER_PORT, "10.0.1.22", 30080, "open", WEB, "win-2")
+FROM_OTHER = replace(OWN, purpose=OTHER_PORT)
 
 
 def _only_host_pods(draft: Draft) -> None:
@@ -57,6 +65,20 @@ def _client_of_this_node(draft: Draft) -> None:
             severity=WARN,
         ),
         Case(
+            "and a connection that somebody asked for fails here alone",
+            FLANNEL_2022,
+            (_only_host_pods, tried(OWN, OTHER)),
+            finds="node",
+            severity=WARN,
+        ),
+        Case(
+            "and it fails on the other node as well",
+            FLANNEL_2022,
+            (_only_host_pods, tried(OWN, replace(OTHER, outcome="timeout"))),
+            finds="node",
+            severity=INFO,
+        ),
+        Case(
             "pods that cannot start are another matter",
             CLASSIC_2019,
             (new_pod("stuck", waiting="ContainerCreating"),),
@@ -65,14 +87,20 @@ def _client_of_this_node(draft: Draft) -> None:
     ],
 )
 def no_local_pod(
-    node: ThisNode, services: ServiceObjects, slices: EndpointSlices, pods: Pods
+    node: ThisNode,
+    services: ServiceObjects,
+    slices: EndpointSlices,
+    pods: Pods,
+    flows: FlowProbes | Failed | NotApplicable,
+    others: Each[FlowProbes],
 ) -> Iterator[Said]:
     """A Windows node on which no ordinary pod runs does not forward node ports: by design one endpoint on the node
     is needed.
 
     Rule: no pod except HostProcess and hostNetwork ones is on this Ready node, and a NodePort Service (policy
     Cluster) has ready backends elsewhere: info. Warn when a pod that is not ready is configured with this node's
-    address and such a port.
+    address and such a port, or when of the connections that somebody asked for those to this node's port fail and
+    those to another node's do not.
     Remedy: run a small DaemonSet on the Windows nodes, or let clients use other nodes' addresses.
     Confused with: externalTrafficPolicy Local without a backend on the node.
     Source: Microsoft's common problems page; https://github.com/rancher/rancher/issues/20511.
@@ -81,12 +109,7 @@ def no_local_pod(
     if ready is not None and ready.status != "True":
         yield Skip("The node is not Ready.")
         return
-    ordinary = [
-        p
-        for p in pods.on(node.name)
-        if not shared_network(p) and p.status.phase not in ("Succeeded", "Failed")
-    ]
-    if ordinary:
+    if has_ordinary_pod(node.name, pods):
         return
     asked = [s for s in node_ports(services) if not s.local_only and backends(s, slices, pods)]
     if not asked:
@@ -98,14 +121,28 @@ def no_local_pod(
         if client
         else ""
     )
+    failed = next((f for f in (_fails_here(node.name, s, flows, others) for s in asked) if f), None)
+    if failed and not client:
+        called = f"; a connection to {failed.host}:{failed.port} {ended(failed)}, and another node serves it"
+    proof: dict[type[Fact], str] = {
+        Pods: f"{len(pods.on(node.name))} pods on the node, all on the host's network",
+        ServiceObjects: ports,
+    }
     yield Problem(
         f"No ordinary pod is on this node, and without one Windows does not forward node ports: {ports}{called}.",
-        severity=WARN if client else INFO,
-        proof={
-            Pods: f"{len(pods.on(node.name))} pods on the node, all on the host's network",
-            ServiceObjects: ports,
-        },
+        severity=WARN if client or failed else INFO,
+        proof={**proof, FlowProbes: listed([failed])} if failed else {**proof},
     )
+
+
+def _fails_here(node: str, served: Served, flows: Tried, others: Each[FlowProbes]) -> Flow | None:
+    """A connection to this node's port that failed while another node served the same port."""
+    port = served.port.node_port
+    here = [*from_others(node, port, others), *(f for f in of(flows, OWN_PORT) if f.port == port)]
+    elsewhere = [f for f in of(flows, OTHER_PORT) if f.port == port]
+    if here and not any(f.open for f in here) and any(f.open for f in elsewhere):
+        return here[0]
+    return None
 
 
 def _client(node: ThisNode, asked: list[Served], pods: Pods) -> PodObject | None:
@@ -233,27 +270,83 @@ def _block(firewall: Firewall) -> Firewall:
             (change(Firewall, lambda f: replace(f, rules=())),),
             quiet=True,
         ),
+        Case(
+            "tried: the node serves its port, and another node gets no answer from it",
+            FLANNEL_2022,
+            (tried(replace(OWN, outcome="open")), tried(FROM_OTHER, node="win-2")),
+            finds="node",
+        ),
+        Case(
+            "tried: refused is no filter's answer",
+            FLANNEL_2022,
+            (
+                tried(replace(OWN, outcome="open")),
+                tried(replace(FROM_OTHER, outcome="refused"), node="win-2"),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "tried: nobody reaches it, the node itself neither",
+            FLANNEL_2022,
+            (tried(OWN), tried(FROM_OTHER, node="win-2")),
+            quiet=True,
+        ),
     ],
 )
-def firewall_blocks(services: ServiceObjects, firewall: Firewall) -> Iterator[Said]:
+def firewall_blocks(
+    node: ThisNode,
+    services: ServiceObjects,
+    firewall: Firewall,
+    pods: Pods,
+    hns: Hns | Failed,
+    flows: FlowProbes | Failed | NotApplicable,
+    others: Each[FlowProbes],
+) -> Iterator[Said]:
     """Node ports are handled below the host firewall, so that no rule need allow them; filters before the node and
     explicit block rules do count.
 
-    Rule: the firewall is on, and an enabled inbound rule of the node blocks a node port in use. A filter in front
-    of the node shows only from outside: there a connection times out that works from a Linux node.
+    Rule: the firewall is on, and an enabled inbound rule of the node blocks a node port in use. Or, of the
+    connections that somebody asked for, the node's own to its port is open, and other nodes' to it get no answer. A
+    filter in front of the cluster shows only from outside.
     Remedy: `Disable-NetFirewallRule -Name RULE` for a block rule; open 30000-32767 in the security group or network
     firewall for clients outside.
     Confused with: a missing load-balancer rule in HNS: then Linux nodes do not reach the port either.
     Source: experience with VFP, not documented by Microsoft.
     """
-    if not firewall.on:
-        return
     wanted = {(s.port.node_port, s.port.protocol) for s in node_ports(services)}
-    for rule in firewall.rules:
+    blocked = False
+    for rule in firewall.rules if firewall.on else ():
         hit = sorted(p for p, protocol in wanted if _covers(rule, p, protocol))
         if hit:
+            blocked = True
+            shut = [f for port in hit for f in from_others(node.name, port, others) if f.outcome == "timeout"]
+            proof: dict[type[Fact], str] = {
+                Firewall: f"{rule.name}: Block, {rule.protocol} {','.join(rule.ports)}"
+            }
             yield Problem(
                 f"The firewall rule {rule.display_name or rule.name} blocks node ports in use: "
                 f"{', '.join(map(str, hit))}.",
-                proof={Firewall: f"{rule.name}: Block, {rule.protocol} {','.join(rule.ports)}"},
+                proof={**proof, FlowProbes: f"from other nodes: {listed(shut)}"} if shut else {**proof},
             )
+    if blocked or not has_ordinary_pod(node.name, pods):
+        return
+    for served in node_ports(services):
+        shut = _filtered(node.name, served, hns, flows, others)
+        if shut:
+            yield Problem(
+                f"Other nodes get no answer from node port {shut[0].port} of this node, which the node itself "
+                "reaches: something on the way filters it.",
+                proof={FlowProbes: f"from other nodes: {listed(shut)}; from the node itself: open"},
+            )
+            return
+
+
+def _filtered(
+    node: str, served: Served, hns: Hns | Failed, flows: Tried, others: Each[FlowProbes]
+) -> list[Flow]:
+    """What other nodes met, if all of it is silence and the node itself is served by its rule."""
+    port = served.port.node_port
+    seen = from_others(node, port, others)
+    own = any(f.open for f in of(flows, OWN_PORT) if f.port == port)
+    rule = isinstance(hns, Hns) and node_port_balancer(hns, served) is not None
+    return seen if own and rule and all(f.outcome == "timeout" for f in seen) else []

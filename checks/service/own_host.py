@@ -7,27 +7,55 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checks.cases import FLANNEL_2019, FLANNEL_2022, Case, Change, change
+from checks.cases import FLANNEL_2019, FLANNEL_2022, Case, Draft, change
 from checks.check import check
 from checks.finding import INFO, WARN, Problem, Said, Severity
 from checks.service.addresses import LOOPBACK, own_addresses, targets
+from checks.service.flows import (
+    Tried,
+    elsewhere,
+    ended,
+    has_ordinary_pod,
+    listed,
+    of,
+    tried,
+    untold,
+)
 from checks.service.ports import Served, node_port_balancer, node_ports
 from checks.workload.configured import Words, configured, pod_object, shared_network
 from checks.workload.edits import new_pod
 from facts.access import ThisNode
 from facts.cluster.objects import EnvVar, PodObject
 from facts.cluster.workloads import Pods, ServiceObjects
-from facts.fact import Failed, NotApplicable
+from facts.derived.flow_plan import LOOPBACK_PORT, OTHER_PORT, OWN_PORT
+from facts.fact import Fact, Failed, NotApplicable
+from facts.needs import Each
 from facts.node.hns import Hns
-from facts.node.probes import Probe, TcpProbes
+from facts.node.probes import Flow, FlowProbes
 
 replace = msgspec.structs.replace
 LOCAL_ROUTED_SINCE = (17763, 1432)  # KB4571748
 HOST_IP = EnvVar("HOST_IP", value_from={"fieldRef": {"fieldPath": "status.hostIP"}})
 
 
-def _probe(*probes: Probe) -> Change:
-    return change(TcpProbes, lambda t: TcpProbes((*t.probes, *probes)))
+WEB = "shop/win-web-public"
+OWN = Flow(OWN_PORT, "10.0.1.21", 30080, "timeout", WEB, "win-1")
+OTHER = Flow(OTHER_PORT, "10.0.1.22", 30080, "open", WEB, "win-2")
+
+
+def _unrouted(draft: Draft) -> None:
+    hns = draft.get(Hns)
+    rules = tuple(replace(b, local_routed_vip=False) for b in hns.load_balancers)
+    draft.put(Hns, replace(hns, load_balancers=rules))
+
+
+def _untried(draft: Draft) -> None:
+    draft.put(FlowProbes, Failed("deadline", "it hangs"))
+
+
+def _without_rules(draft: Draft) -> None:
+    hns = draft.get(Hns)
+    draft.put(Hns, replace(hns, load_balancers=tuple(b for b in hns.load_balancers if b.vips)))
 
 
 def _update_level(node: ThisNode) -> tuple[int, int]:
@@ -103,11 +131,47 @@ def _told(
             quiet=True,
         ),
         Case(
-            "a probe that somebody asked for",
+            "tried: this host alone does not reach it",
             FLANNEL_2022,
-            (_probe(Probe("own-nodeport", "10.0.1.21", 30080, "timeout")),),
-            finds="node",
+            (tried(OWN, OTHER),),
+            finds=WEB,
+            severity=WARN,
         ),
+        Case(
+            "tried, and the rule is not for the host",
+            FLANNEL_2022,
+            (_unrouted, tried(OWN, OTHER)),
+            finds=WEB,
+            severity=INFO,
+        ),
+        Case(
+            "tried: another node's does not answer either",
+            FLANNEL_2022,
+            (tried(OWN, replace(OTHER, outcome="timeout")),),
+            quiet=True,
+        ),
+        Case(
+            "tried: another node's answers, and nobody else reaches this node's",
+            FLANNEL_2022,
+            (tried(OWN, OTHER), tried(replace(OWN, purpose=OTHER_PORT), node="win-2")),
+            quiet=True,
+        ),
+        Case(
+            "tried, and an agent's call works on this build",
+            FLANNEL_2022,
+            (
+                new_pod("agent", host_process=True, env=(HOST_IP, EnvVar("A", "http://$(HOST_IP):30080/"))),
+                tried(replace(OWN, outcome="open"), OTHER),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "tried, and HNS has no rule: that is another fault",
+            FLANNEL_2022,
+            (_without_rules, tried(OWN, OTHER)),
+            quiet=True,
+        ),
+        Case("it could not be tried", FLANNEL_2022, (_untried,), unknown=True),
     ],
 )
 def from_own_host(
@@ -115,25 +179,29 @@ def from_own_host(
     services: ServiceObjects,
     pods: Pods,
     hns: Hns | Failed,
-    probes: TcpProbes | Failed | NotApplicable,
+    flows: FlowProbes | Failed | NotApplicable,
+    others: Each[FlowProbes],
 ) -> Iterator[Said]:
     """A Windows node may not reach its own address with a node port, while everybody else does.
 
-    Rule: a HostProcess or hostNetwork pod is told its own node's address with a node port (or a probe asked for it
-    failed), and HNS has the rule. Server 2019 below update 1432, or a rule without LocalRoutedVIP: info, it cannot
+    Rule: a HostProcess or hostNetwork pod is told its own node's address with a node port, or a connection that
+    somebody asked for fails there; HNS has the rule; and where it was tried, other nodes reach the port, or this
+    node reaches it on another node. Server 2019 below update 1432, or a rule without LocalRoutedVIP: info, it cannot
     work. Otherwise warn: Kubernetes documents the limit, newer builds may do it.
     Remedy: from the host use the pod's address or the ClusterIP, or another node's address with the node port.
     Confused with: a broken Service: test from another node first.
     Source: https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/; Microsoft's common problems page
     (KB4571748); microsoft/hcsshim hcn/hcnloadbalancer.go.
     """
-    tried = {p.port: p for p in (probes.of("own-nodeport") if isinstance(probes, TcpProbes) else ())}
+    if (doubt := untold(flows)) is not None:
+        yield doubt
+    own = {flow.port: flow for flow in of(flows, OWN_PORT)}
+    told: set[int] = set()
     for pod, words, served in _told(node, pods, own_addresses(node.object), services):
-        probe = tried.pop(served.port.node_port, None)
-        if (probe and probe.outcome == "open") or (
-            isinstance(hns, Hns) and node_port_balancer(hns, served) is None
-        ):
+        flow = own.get(served.port.node_port)
+        if not _limited(node, served, pods, hns, flow, flows, others):
             continue
+        told.add(served.port.node_port)
         why, severity = _verdict(node, served, hns)
         yield Problem(
             f"Pod {pod.metadata.namespace}/{pod.metadata.name} calls its own node's node port, {words.text}: {why}.",
@@ -142,17 +210,46 @@ def from_own_host(
             proof={
                 Pods: f"{words.where}: {words.text}",
                 ServiceObjects: f"{served.name}: nodePort {served.port.node_port}",
+                **_tried_here(flow, flows),
             },
         )
     for served in node_ports(services):
-        probe = tried.pop(served.port.node_port, None)
-        if probe is not None and probe.outcome != "open":
-            why, severity = _verdict(node, served, hns)
-            yield Problem(
-                f"The node does not reach its own node port, {probe.host}:{probe.port} ({probe.outcome}): {why}.",
-                severity=severity,
-                proof={TcpProbes: f"{probe.host}:{probe.port} {probe.outcome}"},
-            )
+        port = served.port.node_port
+        flow = own.get(port)
+        if flow is None or port in told or not _limited(node, served, pods, hns, flow, flows, others):
+            continue
+        why, severity = _verdict(node, served, hns)
+        yield Problem(
+            f"From the node itself its node port {flow.host}:{port} {ended(flow)}: {why}.",
+            served.object,
+            severity=severity,
+            proof=_tried_here(flow, flows),
+        )
+
+
+def _tried_here(flow: Flow | None, flows: Tried) -> dict[type[Fact], str]:
+    if flow is None:
+        return {}
+    return {FlowProbes: listed((flow, *(f for f in of(flows, OTHER_PORT) if f.port == flow.port)))}
+
+
+def _limited(
+    node: ThisNode,
+    served: Served,
+    pods: Pods,
+    hns: Hns | Failed,
+    flow: Flow | None,
+    flows: Tried,
+    others: Each[FlowProbes],
+) -> bool:
+    """Whether the limit may be what a program on the host runs into: nothing else explains it."""
+    if isinstance(hns, Hns) and node_port_balancer(hns, served) is None:
+        return False
+    if flow is None:
+        return True
+    seen = elsewhere(node.name, flow.port, flows, others)
+    works = not seen or any(f.open for f in seen)
+    return not flow.open and works and has_ordinary_pod(node.name, pods)
 
 
 def _verdict(node: ThisNode, served: Served, hns: Hns | Failed) -> tuple[str, Severity]:
@@ -182,19 +279,31 @@ def _verdict(node: ThisNode, served: Served, hns: Hns | Failed) -> tuple[str, Se
             (new_pod("app", args=["--url=http://127.0.0.1:30080"]),),
             quiet=True,
         ),
+        Case(
+            "tried by somebody",
+            FLANNEL_2022,
+            (tried(Flow(LOOPBACK_PORT, "127.0.0.1", 30080, "refused", WEB, "win-1")),),
+            finds="node",
+        ),
+        Case("it could not be tried", FLANNEL_2022, (_untried,), unknown=True),
     ],
 )
 def loopback(
-    node: ThisNode, services: ServiceObjects, pods: Pods, probes: TcpProbes | Failed | NotApplicable
+    node: ThisNode,
+    services: ServiceObjects,
+    pods: Pods,
+    flows: FlowProbes | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """On Windows nothing listens on loopback for node ports: kube-proxy programs the host's other addresses only.
 
-    Rule: a HostProcess or hostNetwork pod is told 127.0.0.1 or localhost with a node port; or a probe of it that
-    somebody asked for failed.
+    Rule: a HostProcess or hostNetwork pod is told 127.0.0.1 or localhost with a node port; or a connection that
+    somebody asked for fails there.
     Remedy: use the Service's ClusterIP and port, or the node's address from another machine.
     Confused with: a broken node port.
     Source: inference from kubernetes pkg/proxy/winkernel/proxier.go (rules without a VIP apply to host addresses).
     """
+    if (doubt := untold(flows)) is not None:
+        yield doubt
     for pod, words, served in _told(node, pods, set(LOOPBACK), services):
         yield Problem(
             f"Pod {pod.metadata.namespace}/{pod.metadata.name} asks {words.text}; on Windows no node port "
@@ -205,10 +314,10 @@ def loopback(
                 ServiceObjects: f"{served.name}: nodePort {served.port.node_port}",
             },
         )
-    for probe in probes.of("loopback-nodeport") if isinstance(probes, TcpProbes) else ():
-        if probe.outcome != "open":
-            yield Problem(
-                f"{probe.host}:{probe.port} does not answer on the node ({probe.outcome}); on Windows no node "
-                "port does on loopback.",
-                proof={TcpProbes: f"{probe.host}:{probe.port} {probe.outcome}"},
-            )
+    failed = [flow for flow in of(flows, LOOPBACK_PORT) if not flow.open]
+    if failed:
+        where = ", ".join(f"{flow.host}:{flow.port}" for flow in failed)
+        yield Problem(
+            f"On the node a connection to {where} {ended(failed[0])}; on Windows no node port answers on loopback.",
+            proof={FlowProbes: listed(failed)},
+        )
