@@ -30,6 +30,7 @@ class Options:
     nodes: tuple[str, ...] = ()
     open: Path | None = None
     save: Path | None = None
+    probe: bool = False  # also try connections to Services from the Windows nodes
 
 
 @dataclass
@@ -65,6 +66,7 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
 
     Nothing is asked yet.
     """
+    from facts.access import Wishes
     from facts.recorded import RecordingNodes, opened
     from targets.recording import Recorder, Recording, RecordingCluster
 
@@ -91,6 +93,7 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
         recorder = Recorder(options.save, cluster.context, cluster.server)
         cluster, nodes = RecordingCluster(cluster, recorder), RecordingNodes(nodes, recorder)
     session = Session(cluster, nodes, only=options.nodes, log=log)
+    session.wish(Wishes(flows=options.probe))
     return Opened(session, options, config, ways, recorder)
 
 

@@ -8,12 +8,21 @@ from typing import Any
 import click
 
 from tui.exit_codes import of_report
-from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+from tui.words.common import (
+    cluster_options,
+    gather,
+    json_option,
+    options_from,
+    print_json,
+    probe_option,
+    session_for,
+)
 
 
 @click.command("check")
 @cluster_options
 @json_option
+@probe_option
 @click.option(
     "--save", type=click.Path(path_type=Path, dir_okay=False), help="Also save a recording to this file."
 )

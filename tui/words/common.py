@@ -44,12 +44,28 @@ def cluster_options(command: C) -> C:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+probe_option = click.option(
+    "--probe",
+    is_flag=True,
+    help="Also try connections from the Windows nodes: to node ports, ClusterIPs and pods of a few Services.",
+)
 
 
 def options_from(given: dict[str, Any], save: Path | None = None) -> Options:
     """Options out of a command's keyword arguments."""
+    probe = bool(given.get("probe"))
+    if probe and given["open"]:
+        raise click.UsageError(
+            "From a recording nothing can be tried; leave --probe out: what was tried is in it."
+        )
     return Options(
-        given["kubeconfig"], given["context"], given["config"], tuple(given["nodes"]), given["open"], save
+        given["kubeconfig"],
+        given["context"],
+        given["config"],
+        tuple(given["nodes"]),
+        given["open"],
+        save,
+        probe,
     )
 
 
@@ -92,6 +108,7 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
 
             session.gather(wanted, watch)
     tell_missing_rights(session)
+    tell_flows(session)
     error = unknown_nodes(session)
     if error is not None:
         raise error
@@ -109,6 +126,24 @@ def tell_missing_rights(session: Session) -> None:
             else "Missing rights"
         )
         click.echo(f"kwinnow: {sure}: {', '.join(map(str, value.missing))}.", err=True)
+
+
+def tell_flows(session: Session) -> None:
+    """Say on stderr what was tried because somebody wished it, and what was left out."""
+    from facts.derived.flow_plan import FlowPlan
+    from facts.node.probes import FlowProbes
+    from targets.clean import clean_line
+
+    answers = {node: session.get(FlowProbes, node) for node in session.windows_nodes()}
+    tried = {node: value for node, value in answers.items() if isinstance(value, FlowProbes)}
+    if not tried:
+        return
+    count = sum(len(value.flows) for value in tried.values())
+    click.echo(f"kwinnow: {count} connections tried from {', '.join(list(tried)[:6])}.", err=True)
+    plans = (session.get(FlowPlan, node) for node in tried)
+    left = dict.fromkeys(out for plan in plans if isinstance(plan, FlowPlan) for out in plan.left_out)
+    if left:
+        click.echo(clean_line(f"kwinnow: Not tried: {'; '.join(left)}."), err=True)
 
 
 def print_json(value: object) -> None:

@@ -10,13 +10,22 @@ import msgspec
 
 from tui.exit_codes import ExitCode
 from tui.words import complete
-from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+from tui.words.common import (
+    cluster_options,
+    gather,
+    json_option,
+    options_from,
+    print_json,
+    probe_option,
+    session_for,
+)
 
 
 @click.command("facts")
 @click.argument("names", nargs=-1, metavar="[FACT]...", shell_complete=complete.fact_names)
 @cluster_options
 @json_option
+@probe_option
 @click.option("--list", "only_list", is_flag=True, help="List the facts there are, and ask nothing.")
 @click.option(
     "--scripts", is_flag=True, help="Print the SHA-256 of every script that may be sent, and ask nothing."
