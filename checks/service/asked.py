@@ -11,7 +11,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change
 from checks.check import check
 from checks.finding import INFO, CannotTell, Problem, Said, Skip
 from checks.service.addresses import owner, targets
-from checks.service.flows import ended, listed, of, tried, untold
+from checks.service.flows import ended, listed, node_port_of, of, tried, untold
 from checks.service.ports import node_ports
 from checks.workload.configured import Words, configured, on_windows, pod_object, shared_network
 from checks.workload.edits import new_pod, pod_log
@@ -270,7 +270,7 @@ def walk_through(hns: Hns | Failed, flows: FlowProbes | NotApplicable) -> Iterat
         what = {
             LOCAL_POD: "a pod of the node itself",
             REMOTE_POD: f"a pod on {first.node}",
-            OTHER_PORT: f"the node port of {first.node}",
+            OTHER_PORT: node_port_of(first.node),
         }[first.purpose]
         yield Problem(
             f"From the host {what} ({first.host}:{first.port}, Service {first.service}) {ended(first)}; it should "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checks.cases import Change, Draft
-from checks.finding import CannotTell
+from checks.finding import CannotTell, Finding
 from checks.workload.configured import shared_network
 from facts.cluster.workloads import Pods
 from facts.derived.flow_plan import OTHER_PORT
@@ -65,3 +65,15 @@ def elsewhere(node: str, port: int, flows: Tried, others: Each[FlowProbes]) -> l
 def has_ordinary_pod(node: str, pods: Pods) -> bool:
     """Whether a pod with a network of its own is on the node: Windows forwards no node port without one."""
     return any(not shared_network(p) and p.status.phase not in ("Succeeded", "Failed") for p in pods.on(node))
+
+
+def MET_AT_ITS_NODE_PORT(cause: Finding, effect: Finding) -> bool:
+    """The effect is what another node met at a node port of the cause's node (and Service, if the cause names one)."""
+    if not cause.node or f"{node_port_of(cause.node)} (" not in effect.message:
+        return False
+    named = f"Service {cause.object.namespace}/{cause.object.name})"
+    return cause.object.kind != "Service" or named in effect.message
+
+
+def node_port_of(node: str) -> str:
+    return f"the node port of {node}"

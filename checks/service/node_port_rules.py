@@ -11,6 +11,7 @@ from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, INFO, WARN, Problem, Said
 from checks.proxy.settings import SAME_SERVICE_ON_NODE
+from checks.service.flows import MET_AT_ITS_NODE_PORT
 from checks.service.ports import SERVICE_PORT_RANGE, backends, node_port_balancer, node_ports
 from checks.workload.edits import new_service
 from facts.access import ThisNode
@@ -37,6 +38,7 @@ def _first_node_port(draft: Draft) -> int:
     "service.nodeport.lb-present",
     title="Every node port has its rule in HNS",
     severity=ERROR,
+    explains=[cause_of("service.nodeport.matrix-seed", same=MET_AT_ITS_NODE_PORT)],
     cases=[
         Case("the rule was deleted", FLANNEL_2022, (without_node_port_rules,), finds="shop/win-web-public"),
         Case(

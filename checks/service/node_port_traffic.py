@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import msgspec
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change
+from checks.causes import cause_of
 from checks.check import check
 from checks.finding import INFO, WARN, Problem, Said, Skip
 from checks.service.addresses import own_addresses, targets
-from checks.service.flows import Tried, ended, from_others, has_ordinary_pod, listed, of, tried
+from checks.service.flows import (
+    MET_AT_ITS_NODE_PORT,
+    Tried,
+    ended,
+    from_others,
+    has_ordinary_pod,
+    listed,
+    of,
+    tried,
+)
 from checks.service.ports import Served, backends, node_port_balancer, node_ports
 from checks.workload.configured import configured, shared_network
 from checks.workload.edits import new_pod, new_service
@@ -55,6 +65,7 @@ def _client_of_this_node(draft: Draft) -> None:
     "service.nodeport.no-local-pod",
     title="A pod runs on each Windows node that clients use for node ports",
     severity=WARN,
+    explains=[cause_of("service.nodeport.matrix-seed", same=MET_AT_ITS_NODE_PORT)],
     cases=[
         Case("a node without ordinary pods", FLANNEL_2022, (_only_host_pods,), finds="node", severity=INFO),
         Case(
@@ -262,6 +273,7 @@ def _block(firewall: Firewall) -> Firewall:
     "service.nodeport.firewall",
     title="No firewall rule blocks the node ports",
     severity=WARN,
+    explains=[cause_of("service.nodeport.matrix-seed", same=MET_AT_ITS_NODE_PORT)],
     cases=[
         Case("a rule that blocks them", FLANNEL_2022, (change(Firewall, _block),), finds="node"),
         Case(
