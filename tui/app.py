@@ -238,6 +238,15 @@ class KwinnowApp(App[None]):
 
         open_undo(self, node)
 
+    def try_flows(self, node: str) -> None:
+        """Connections from a Windows node towards Services; what comes of them is among its findings."""
+        if self.recorded:
+            self.notify("From a recording nothing can be tried.", severity="warning")
+        elif self.windows(node, "what can be reached"):
+            trying = self.work is not None and self.work.try_flows(node)
+            told = f"Trying node ports, ClusterIPs and pods from {node}; f shows what comes of it."
+            self.notify(told if trying else "Still asking; try when that has ended.", markup=False)
+
     def windows(self, node: str, what: str) -> bool:
         """Whether `node` is a Windows node of this session; says so where it is not."""
         if self.knows is not None and node in self.knows.windows_nodes():

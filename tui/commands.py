@@ -64,6 +64,14 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs", OF_A_NODE),
     Command(
+        "probe",
+        "P",
+        "Probe",
+        "Try the node ports, ClusterIPs and pods of Services from this Windows node.",
+        "probe",
+        OF_A_NODE,
+    ),
+    Command(
         "differences", "d", "Differences", "Only what differs or could not be told.", "differences", (NODE,)
     ),
     Command("follow", "space", "Follow", "Follow the end, or stand still.", "follow", (LOGS,)),

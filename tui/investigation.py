@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from checks.check import load
 from checks.engine import Report, judge
+from facts.access import Wishes
 from facts.answers import Answer, Progress
 from facts.catalogue import load as load_facts
 from facts.cluster.nodes import Nodes
@@ -109,6 +110,20 @@ class Investigation:
         if self.running:
             return False
         self._run(self._first if self.held is None else self._anew)
+        return True
+
+    def try_flows(self, node: str) -> bool:
+        """Try connections to Services from this Windows node. False while something is still being asked."""
+        held = self.held
+        if self.running or held is None:
+            return False
+
+        def work() -> None:
+            held.session.wish(Wishes(flows=True), node)
+            held.session.again([Wishes], nodes=[node])
+            self._judge(final=True)
+
+        self._run(work)
         return True
 
     def drain(self) -> list[News]:

@@ -145,6 +145,9 @@ class Page(Screen[None]):
     def action_findings(self) -> None:
         self.kwinnow.open_findings(self.chosen_node())
 
+    def action_probe(self) -> None:
+        self.kwinnow.try_flows(self.chosen_node())
+
     def action_logs(self) -> None:
         self.kwinnow.open_logs(self.chosen_node())
 
