@@ -8,12 +8,20 @@ $tries = foreach ($target in @($p.targets)) {
     @{ target = $target; client = $client; clock = $clock; task = $task; failure = $failure }
 }
 $all = [Diagnostics.Stopwatch]::StartNew()
+# Each clock stops when its own connection has ended, whatever the others do.
+$pending = @($tries | Where-Object { $_.task })
+while ($pending.Count) {
+    $left = [Math]::Max(0, [int]$p.timeout_ms - [int]$all.ElapsedMilliseconds)
+    $first = [Threading.Tasks.Task]::WaitAny([Threading.Tasks.Task[]]@($pending | ForEach-Object { $_.task }), $left)
+    if ($first -lt 0) { break }
+    $pending[$first].clock.Stop()
+    $pending = @($pending | Where-Object { $_.clock.IsRunning })
+}
 $list = foreach ($try in @($tries)) {
     $done = $false
     $code = $try.failure
     if ($try.task) {
-        $left = [Math]::Max(0, [int]$p.timeout_ms - [int]$all.ElapsedMilliseconds)
-        try { $done = $try.task.Wait($left) } catch {
+        try { $done = $try.task.Wait(0) } catch {
             $e = $_.Exception
             while ($e.InnerException -and $null -eq $e.SocketErrorCode) { $e = $e.InnerException }
             $code = [string]$e.SocketErrorCode
