@@ -3,9 +3,9 @@
 Part of `make recordings`.
 
 Every scenario is looked at with everything that the product asks: healthy, with each fault and each question
-planted, and in constrained language; steps are done and undone where their own fault is planted. What the store
-knows is not asked again; what nobody asks any more is left out. --anew asks everything again, as a change of the
-stand-ins demands.
+planted, and in constrained language; where all is well or a Service is ill, connections are tried as well; steps
+are done and undone where their own fault is planted. What the store knows is not asked again; what nobody asks any
+more is left out. --anew asks everything again, as a change of the stand-ins demands.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import cast
 
 from practicekit import FixedClock, session_on
 
+from facts.access import Wishes
 from facts.catalogue import load
 from facts.collector.source import LiveNodes, NodeSource
 from facts.session import Session
@@ -90,14 +91,15 @@ class Recording:
 
         return session_on(self.practice, wrap)
 
-    def look(self) -> Session:
+    def look(self, *, flows: bool = False) -> Session:
         session = self.session()
+        session.wish(Wishes(flows=flows))
         session.gather([question.fact for question in load()])
         return session
 
     def everything(self) -> None:
         with self.practice:
-            self.look()
+            self.look(flows=True)
             for fault in FAULTS.values():
                 if self.scenario in fault.scenarios:
                     self.planted(fault.id, next((s for i, s in steps().items() if i == fault.entry), None))
@@ -110,7 +112,7 @@ class Recording:
     def planted(self, name: str, step: Step | None = None) -> None:
         print(f"{self.scenario}: {name}", file=sys.stderr)
         full = self.practice.plant(name)
-        session = self.look()
+        session = self.look(flows=name.removeprefix("ask:").startswith("service."))
         if step is not None:
             self.mended(session, step)
         self.practice.unplant(full)

@@ -18,6 +18,7 @@ from practicekit import LateClock, session_on
 from checks.engine import Report, judge
 from checks.finding import INFO, OutcomeKind
 from checks.ids import CheckId
+from facts.access import Wishes
 from facts.catalogue import load
 from facts.collector.wire import script_text
 from facts.examples import path_of
@@ -63,8 +64,9 @@ def running() -> Iterator[Running]:
         cluster.stop()
 
 
-def look(practice: Practice) -> tuple[Session, Report]:
+def look(practice: Practice, *, flows: bool = False) -> tuple[Session, Report]:
     session = session_on(practice, seconds=60.0)
+    session.wish(Wishes(flows=flows))
     session.gather(EVERYTHING)
     return session, judge(session)
 
@@ -163,6 +165,26 @@ def test_a_question_is_answered(running: Running, name: str) -> None:
         practice.unplant(planted)
     assert not_recorded(session) == [], ANEW
     assert question.entry in [f.id for f in report.findings]
+
+
+@pytest.mark.parametrize(
+    ("plant", "found"),
+    [
+        ("", "service.nodeport.loopback"),
+        ("service.nodeport.firewall", "service.nodeport.firewall"),
+        ("ask:service.nodeport.loopback", "service.nodeport.loopback"),
+    ],
+)
+def test_connections_that_somebody_wishes_are_recorded_too(running: Running, plant: str, found: str) -> None:
+    practice = running.get("flannel-2022")
+    planted = practice.plant(plant) if plant else ""
+    try:
+        session, report = look(practice, flows=True)
+    finally:
+        if planted:
+            practice.unplant(planted)
+    assert not_recorded(session) == [], ANEW
+    assert report.findings[0].id == found
 
 
 @pytest.mark.parametrize(
