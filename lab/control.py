@@ -1,11 +1,12 @@
 """The way by which a second shell reaches a practice cluster that runs: JSON over HTTP on the loopback.
 
 Each running cluster leaves a file `lab-PID.json` (port and token, readable by its user alone) in the user's cache
-folder. A file whose cluster no longer answers is removed by whoever notices.
+folder. A file whose cluster is gone is removed by whoever notices; one whose cluster is only slow to answer stays.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import secrets
@@ -22,7 +23,8 @@ import platformdirs
 from lab.practice import Practice
 from lab.practice_files import write_private
 
-SECONDS = 5.0
+SECONDS = 5.0  # for the state
+PLANTING_SECONDS = 60.0  # every model derives anew
 
 
 def state_folder() -> Path:
@@ -31,7 +33,7 @@ def state_folder() -> Path:
 
 
 class ControlError(Exception):
-    """A sentence for people: no cluster runs, or it refused."""
+    """A sentence for people: no cluster runs, it refused, or it is busy."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -129,44 +131,103 @@ class Control:
 
 @dataclass(frozen=True)
 class Remote:
-    """A practice cluster that runs in another process."""
+    """A practice cluster that runs in another process, as its note tells."""
 
     port: int
     token: str
+    note: Path
 
     def call(self, path: str, name: str = "") -> dict[str, Any]:
         """GET the state, or POST a name to /plant or /unplant. ControlError with the cluster's sentence."""
+        seconds = PLANTING_SECONDS if name else SECONDS
+        try:
+            return self._call(path, name, seconds)
+        except urllib.error.HTTPError as error:
+            raise ControlError(_sentence(error)) from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if _refused(error):
+                raise ControlError("The practice cluster has ended: start one with `kwinnow lab`.") from None
+            raise ControlError(self._busy(seconds)) from None
+
+    def lives(self) -> bool:
+        """Whether the cluster is there at all. ControlError if it is and does not answer."""
+        try:
+            self._call("/state", "", SECONDS)
+        except (urllib.error.HTTPError, http.client.BadStatusLine, ValueError) as error:
+            # An answer, and not of this cluster, which knows its own token: the port is another program's by now.
+            # A connection that was cut is no answer, though its error is a BadStatusLine too.
+            if isinstance(error, http.client.RemoteDisconnected):
+                raise ControlError(self._busy(SECONDS)) from None
+            return False
+        except (OSError, http.client.HTTPException) as error:
+            # A process that listens never refuses, however busy it is.
+            if _refused(error) or self._process_is_gone():
+                return False
+            raise ControlError(self._busy(SECONDS)) from None
+        return True
+
+    @property
+    def _pid(self) -> str:
+        return self.note.stem.removeprefix("lab-")
+
+    def _process_is_gone(self) -> bool:
+        if os.name == "nt" or not self._pid.isdecimal():  # on Windows os.kill would end the process
+            return False
+        try:
+            os.kill(int(self._pid), 0)
+        except (ProcessLookupError, OverflowError):
+            return True
+        except PermissionError:
+            pass
+        return False
+
+    def _busy(self, seconds: float) -> str:
+        return (
+            f"The practice cluster of process {self._pid} is busy: it did not answer within {seconds:g} s. "
+            f"Try again; if it stays busy, end that process, or remove {self.note} if it is no practice cluster."
+        )
+
+    def _call(self, path: str, name: str, seconds: float) -> dict[str, Any]:
         data = json.dumps({"name": name}).encode() if name else None
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}{path}", data, {"Authorization": f"Bearer {self.token}"}
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=SECONDS) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            text = json.load(error).get("error", "")
-            raise ControlError(text or f"The practice cluster answered {error.code}.") from None
+        with opener.open(request, timeout=seconds) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+
+
+def _refused(error: Exception) -> bool:
+    return isinstance(getattr(error, "reason", error), ConnectionRefusedError)
+
+
+def _sentence(error: urllib.error.HTTPError) -> str:
+    try:
+        said = json.load(error)
+    except (OSError, ValueError):
+        said = None
+    text = said.get("error") if isinstance(said, dict) else None
+    return str(text or f"The practice cluster answered {error.code}.")
 
 
 def running(folder: Path | None = None) -> Remote | None:
-    """The practice cluster that was started last and still answers."""
-    place = folder or state_folder()
-    files = (
-        sorted(place.glob("lab-*.json"), key=lambda f: f.stat().st_mtime, reverse=True)
-        if place.is_dir()
-        else []
-    )
-    for file in files:
+    """The practice cluster that was started last and still runs. ControlError if it is busy.
+
+    The note of a cluster that is gone is removed; a file that is no note is left alone.
+    """
+    notes: list[tuple[float, Remote]] = []
+    for file in (folder or state_folder()).glob("lab-*.json"):
         try:
             note = json.loads(file.read_text(encoding="utf-8"))
-            remote = Remote(int(note["port"]), str(note["token"]))
-            remote.call("/state")
-        except (OSError, ValueError, KeyError, ControlError):
-            file.unlink(missing_ok=True)
+            remote = Remote(int(note["port"]), str(note["token"]), file)
+            notes.append((file.stat().st_mtime, remote))
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        return remote
+    for _, remote in sorted(notes, key=lambda note: note[0], reverse=True):
+        if remote.lives():
+            return remote
+        remote.note.unlink(missing_ok=True)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import io
 import os
 import sys
 from importlib import metadata
@@ -18,14 +19,15 @@ from tui.exit_codes import ExitCode
 WORDS: dict[str, tuple[str, str]] = {
     "console": ("tui.words.console", "Open the console (the default)."),
     "nodes": ("tui.words.nodes", "List the nodes, and how each Windows node is reached."),
-    "facts": ("tui.words.facts", "Ask facts and print them."),
+    "facts": ("tui.words.facts", "Ask the cluster and its Windows nodes; print the typed answers."),
     "check": ("tui.words.check", "Run the checks; causes first."),
     "why": ("tui.words.why", "Walk the chain: why is this node not ready?"),
     "checks": ("tui.words.checks", "List the checks, or show one's help page."),
     "fix": ("tui.words.fix", "Mend what a check found, with an undo."),
     "lab": ("tui.words.lab", "Start a cluster to practise on."),
     "completion": ("tui.words.completion", "Print the script for shell completion."),
-    "where": ("tui.words.where", "Print where configuration, state and logs lie."),
+    "where": ("tui.words.where", "Print where the configuration and kwinnow's own files lie."),
+    "version": ("tui.words.version", "Print the versions of kwinnow and Python."),
 }
 # Kinds of TargetError that say nothing about what was typed: the target could not tell.
 NOT_TOLD = ("unreachable", "deadline", "permission-denied", "credentials")
@@ -34,6 +36,16 @@ OURS = ("tui", "playbooks", "checks", "facts", "targets")
 
 class Words(click.Group):
     """The group of all words, each imported when it is needed."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # `kwinnow --context prod` means the console, as `kwinnow` alone does.
+        own = {name for option in self.get_params(ctx) for name in option.opts}
+        if args and args[0].startswith("--") and args[0].partition("=")[0] not in own:
+            word = next((a for a in args if a in WORDS), None)
+            if word is not None:
+                raise click.UsageError(f"Write {args[0]} behind the command: kwinnow {word} {args[0]}", ctx)
+            args = ["console", *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(WORDS)
@@ -75,14 +87,21 @@ def version() -> str:
 )
 @click.version_option(version(), "--version", "-V", prog_name="kwinnow")
 @click.option(
-    "--open", "recording", type=click.Path(path_type=Path), help="Open the console on a saved recording."
+    "--open",
+    "recording",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Open the console on a saved recording.",
 )
 @click.pass_context
 def main_group(ctx: click.Context, recording: Path | None) -> None:
     """Find out why a Windows node in a Kubernetes cluster does not work, see the proof, and mend it.
 
-    Without a command the console opens. Exit codes: 0 healthy, 1 a finding of warn or error, 2 wrong usage,
-    3 nothing found but something could not be told, 130 interrupted.
+    Without a command the console opens; `kwinnow console --help` shows its options. To try all of it without a
+    cluster of your own: kwinnow lab --plant cni.flannel.vni
+
+    Exit codes: 0 healthy, 1 a finding of warn or error, 2 wrong usage, 3 nothing found but something could not
+    be told, 130 interrupted.
     """
     if ctx.invoked_subcommand is None:
         console = importlib.import_module(WORDS["console"][0]).command
@@ -125,7 +144,11 @@ def main() -> NoReturn:
         click.echo("kwinnow: interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        from targets.clean import clean
+
+        said = io.StringIO()
+        error.show(said)
+        click.echo(clean(said.getvalue()), nl=False, err=True)
         sys.exit(ExitCode.USAGE)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)

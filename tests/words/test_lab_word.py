@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 KWINNOW = [sys.executable, "-m", "tui.cli"]
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "docs" / "schemas" / "lab-running.json"
 
 
 def kwinnow(*words: str, state: Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
@@ -26,6 +28,23 @@ def kwinnow(*words: str, state: Path, timeout: float = 100) -> subprocess.Comple
         timeout=timeout,
         check=False,
     )
+
+
+def test_how_to_reach_the_cluster_as_json(tmp_path: Path) -> None:
+    words = [*KWINNOW, "lab", "--no-console", "--json", "--plant", "runtime.containerd.stopped"]
+    environment = os.environ | {"KWINNOW_LAB_STATE": str(tmp_path)}
+    with subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as lab:
+        assert lab.stdout is not None and lab.stderr is not None
+        try:
+            while "Ctrl-C" not in (line := lab.stderr.readline()):  # said last, when all is printed
+                assert line
+        finally:
+            lab.send_signal(signal.SIGTERM)
+        document = json.load(lab.stdout)
+    Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).validate(document)
+    assert document["planted"] == ["runtime.containerd.stopped"]
 
 
 def test_lists(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ def command(ctx: click.Context, as_json: bool) -> None:
         click.echo(f"{check.id:42} {check.severity.word:6} {check.title}")
 
 
-@command.command("show")
+@command.command("show", short_help="Show the help page of one check.")
 @click.argument("check_id", metavar="ID", shell_complete=complete.check_ids)
 @json_option
 def show(check_id: str, as_json: bool) -> None:
-    """The help page of one check: what it means, its rule, the remedy, what it is confused with, the source."""
+    """Show the help page of the check ID: what it means, its rule, the remedy, what it is confused with, the source."""
     from checks.check import graph
     from facts.fact import QUESTIONS
 

@@ -22,25 +22,44 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 def _path(name: str, **more: Any) -> Callable[[C], C]:
-    return click.option(name, type=click.Path(path_type=Path), **more)
+    return click.option(name, type=click.Path(path_type=Path), metavar="FILE", **more)
 
 
 def cluster_options(command: C) -> C:
     """--kubeconfig, --context, --config, --node, --open."""
+    command = _path("--open", help="Judge a saved recording instead of a cluster.")(command)
+    return where_options(nodes_option("Only this Windows node. May be repeated.")(command))
+
+
+def where_options(command: C) -> C:
+    """--kubeconfig, --context, --config."""
     for option in reversed(
         [
             _path(
                 "--kubeconfig",
                 help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account.",
             ),
-            click.option("--context", help="Context of the kubeconfig.", shell_complete=complete.contexts),
-            click.option("--config", default="", help="kwinnow's own configuration (config.toml)."),
-            click.option("--node", "nodes", multiple=True, help="Only this Windows node. May be repeated."),
-            _path("--open", help="Judge a saved recording instead of a cluster."),
+            click.option(
+                "--context",
+                metavar="NAME",
+                help="Context of the kubeconfig. Default: its current one.",
+                shell_complete=complete.contexts,
+            ),
+            click.option(
+                "--config",
+                default="",
+                metavar="FILE",
+                help="How Windows nodes are reached (config.toml). Default: the one `kwinnow where` names.",
+            ),
         ]
     ):
         command = option(command)
     return command
+
+
+def nodes_option(text: str) -> Callable[[C], C]:
+    """--node, with `text` as its help."""
+    return click.option("--node", "nodes", multiple=True, metavar="NODE", help=text)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -93,6 +112,9 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
         session.gather(wanted)
     else:
         from rich.console import Console
+        from rich.text import Text
+
+        from targets.clean import clean_line
 
         lock = threading.Lock()
         counts: dict[str, tuple[int, int]] = {}
@@ -104,7 +126,8 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
                     text = "  ".join(
                         f"{name} {done}/{total}" for name, (done, total) in list(counts.items())[:6]
                     )
-                status.update(f"asking  {text}" + (f"  … {len(counts)} in all" if len(counts) > 6 else ""))
+                more = f"  … {len(counts)} in all" if len(counts) > 6 else ""
+                status.update(Text(clean_line(f"asking  {text}{more}")))  # a string would be read as markup
 
             session.gather(wanted, watch)
     tell_missing_rights(session)
@@ -117,6 +140,7 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
 def tell_missing_rights(session: Session) -> None:
     """Name on stderr what this user may not ask: what depends on it will be unknown."""
     from facts.cluster.control_plane import Rights
+    from targets.clean import clean_line
 
     value = session.get(Rights)
     if isinstance(value, Rights) and value.missing:
@@ -125,7 +149,7 @@ def tell_missing_rights(session: Session) -> None:
             if value.incomplete
             else "Missing rights"
         )
-        click.echo(f"kwinnow: {sure}: {', '.join(map(str, value.missing))}.", err=True)
+        click.echo(clean_line(f"kwinnow: {sure}: {', '.join(map(str, value.missing))}."), err=True)
 
 
 def tell_flows(session: Session) -> None:
@@ -139,7 +163,8 @@ def tell_flows(session: Session) -> None:
     if not tried:
         return
     count = sum(len(value.flows) for value in tried.values())
-    click.echo(f"kwinnow: {count} connections tried from {', '.join(list(tried)[:6])}.", err=True)
+    names = ", ".join(list(tried)[:6])
+    click.echo(clean_line(f"kwinnow: {count} connections tried from {names}."), err=True)
     plans = (session.get(FlowPlan, node) for node in tried)
     left = dict.fromkeys(out for plan in plans if isinstance(plan, FlowPlan) for out in plan.left_out)
     if left:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -11,7 +12,14 @@ import msgspec
 
 from tui.exit_codes import ExitCode
 from tui.words import complete
-from tui.words.common import cluster_options, json_option, options_from, print_json, session_for
+from tui.words.common import (
+    json_option,
+    nodes_option,
+    options_from,
+    print_json,
+    session_for,
+    where_options,
+)
 
 if TYPE_CHECKING:
     from checks.finding import Outcome
@@ -24,15 +32,17 @@ if TYPE_CHECKING:
 
 @click.command("fix")
 @click.argument("check_id", metavar="ID", shell_complete=complete.step_ids)
-@cluster_options
+@nodes_option("The Windows node to mend. Exactly one is needed.")
+@where_options
+@click.option("--open", type=click.Path(path_type=Path), hidden=True)  # only to say why it cannot be
 @json_option
 @click.option(
     "--dry-run", is_flag=True, help="Show the exact script and what it would touch; change nothing."
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--undo", is_flag=True, help="Take the last run of this step on this node back.")
+@click.option("--undo", is_flag=True, help="Undo the last run of this step on this node.")
 def command(check_id: str, as_json: bool, dry_run: bool, yes: bool, undo: bool, **given: Any) -> int:
-    """Mend what the check ID found on one node. The script is shown before it runs.
+    """Mend what the check ID finds on one node. The script is shown, and you are asked, before it runs.
 
     Exit codes: 0 done or nothing to do, 1 the check still finds it, 2 wrong usage, 3 could not tell, or somebody
     else is at work on the node.
@@ -191,9 +201,11 @@ class _Fix:
         self._say("\n".join([*lines, "Script", *(f"    {line}" for line in plan.script.splitlines())]))
 
     def _confirm(self, plan: Plan) -> None:
+        from targets.clean import clean_line
+
         if not self.yes:
             question = f"{'Undo' if plan.undoes else 'Run'} this on {plan.node} ({plan.context})?"
-            click.confirm(question, abort=True, err=True)
+            click.confirm(clean_line(question), abort=True, err=True)
 
     def _no_plan(self, found: Outcome | Ended) -> int:
         """The check did not find anything to mend, or could not tell; or an undo had come to its end already."""

@@ -40,14 +40,17 @@ def _plants(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]
 
 @click.command("lab", context_settings={"ignore_unknown_options": False})
 @click.option(
-    "--scenario", help="Which healthy cluster to start from (see --list).", shell_complete=_scenarios
+    "--scenario",
+    metavar="NAME",
+    help="Which healthy cluster to start from (see --list).",
+    shell_complete=_scenarios,
 )
 @click.option(
     "--plant",
     "plants",
     multiple=True,
     metavar="F",
-    help="Plant a fault, a question or a condition.",
+    help="Plant a fault, a question or a condition (see --list). May be repeated.",
     shell_complete=_plants,
 )
 @click.option(
@@ -55,15 +58,18 @@ def _plants(ctx: click.Context, param: click.Parameter, begun: str) -> list[str]
     "unplants",
     multiple=True,
     metavar="F",
-    help="Take a fault out of the cluster that runs.",
+    help="Take what was planted out of the cluster that runs. May be repeated.",
     shell_complete=_plants,
 )
 @click.option(
-    "--culture", default="en-US", type=click.Choice(["en-US", "de-DE", "zh-CN"]), help="Language of Windows."
+    "--culture",
+    default="en-US",
+    type=click.Choice(["en-US", "de-DE", "zh-CN"]),
+    help="Language of Windows.",
 )
 @click.option("--no-console", is_flag=True, help="Start the cluster, print how to reach it, and wait.")
 @click.option("--list", "only_list", is_flag=True, help="List scenarios, faults, questions and conditions.")
-@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="With --list or --no-console: print JSON.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 def command(
     scenario: str | None,
@@ -77,22 +83,26 @@ def command(
 ) -> int:
     """Start a cluster to practise on: one Linux and two Windows nodes that speak the real protocols.
 
-    Without a COMMAND the console opens on it. While a practice cluster runs, --plant and --unplant in another
-    shell change that one. What is simulated, and what is not, stands in the README.
+    Without a COMMAND the console opens on it. A COMMAND finds kubeconfig, configuration and password in its
+    environment; the cluster ends with it, with its exit code. While a practice cluster runs, --plant and
+    --unplant in another shell change that one. What is simulated, and what is not, stands in the README.
+
+    \b
+    kwinnow lab --plant cni.flannel.vni                     the console, one fault planted
+    kwinnow lab --plant cni.flannel.vni -- kwinnow check    one command
     """
+    if as_json and (words or not (only_list or no_console)):
+        raise click.UsageError("--json goes with --list or --no-console.")
     if only_list:
         return _list(as_json)
-    from lab.control import ControlError, plant_in_running, running
+    if unplants or (plants and not words and not scenario and not no_console):
+        from lab.control import ControlError
 
-    if unplants or (plants and not words and not scenario and not no_console and running() is not None):
         try:
-            for name in unplants:
-                click.echo(f"taken out: {plant_in_running(name, remove=True)['name']}", err=True)
-            for name in plants:
-                click.echo(f"planted in the cluster that runs: {plant_in_running(name)['name']}", err=True)
+            if _changed(plants, unplants):
+                return 0
         except ControlError as error:
             raise click.ClickException(str(error)) from error
-        return 0
     from lab.practice import practice_for
     from lab.windows.engine import find_pwsh
 
@@ -106,7 +116,20 @@ def command(
         raise click.UsageError(str(error.args[0])) from error
     if not engine:
         click.echo("No PowerShell engine was found: the nodes answer from recordings of one.", err=True)
-    return _run(practice, list(words), no_console)
+    return _run(practice, list(words), no_console, as_json)
+
+
+def _changed(plants: tuple[str, ...], unplants: tuple[str, ...]) -> bool:
+    """Plant into the cluster that runs, or take out of it; False if none runs and there is only to plant."""
+    from lab.control import plant_in_running, running
+
+    if not unplants and running() is None:
+        return False
+    for name in unplants:
+        click.echo(f"taken out: {plant_in_running(name, remove=True)['name']}", err=True)
+    for name in plants:
+        click.echo(f"planted in the cluster that runs: {plant_in_running(name)['name']}", err=True)
+    return True
 
 
 def _list(as_json: bool) -> int:
@@ -135,7 +158,7 @@ def _environment(practice: Practice) -> dict[str, str]:
     return found
 
 
-def _run(practice: Practice, words: list[str], no_console: bool) -> int:
+def _run(practice: Practice, words: list[str], no_console: bool, as_json: bool) -> int:
     from lab.control import Control
 
     # A cluster that serves one command is that command's alone: nobody plants into it from another shell.
@@ -146,7 +169,7 @@ def _run(practice: Practice, words: list[str], no_console: bool) -> int:
     with practice, control:
         environment = _environment(practice)
         if no_console and not words:
-            return _wait(practice, environment)
+            return _wait(practice, environment, as_json)
         program = words or [sys.executable, "-m", "tui.cli", "console"]
         found = shutil.which(program[0], path=environment["PATH"])
         if found is None:
@@ -165,11 +188,23 @@ def _child(words: list[str], environment: dict[str, str]) -> int:
     return 128 - code if code < 0 else code
 
 
-def _wait(practice: Practice, environment: dict[str, str]) -> int:
+def _wait(practice: Practice, environment: dict[str, str], as_json: bool) -> int:
     """Say how to reach the cluster and wait for Ctrl-C or an end signal."""
-    click.echo(f"# practice cluster {practice.scenario}, planted: {', '.join(practice.planted) or 'nothing'}")
-    for name in ("KUBECONFIG", "KWINNOW_CONFIG", "KWINNOW_PASSWORD"):
-        click.echo(f"export {name}={environment[name]}")
+    exported = {name: environment[name] for name in ("KUBECONFIG", "KWINNOW_CONFIG", "KWINNOW_PASSWORD")}
+    if as_json:
+        print_json(
+            {
+                "scenario": practice.scenario,
+                "planted": list(practice.planted),
+                "server": practice.url,
+                "environment": exported,
+            }
+        )
+    else:
+        planted = ", ".join(practice.planted) or "nothing"
+        click.echo(f"# practice cluster {practice.scenario}, planted: {planted}")
+        for name, value in exported.items():
+            click.echo(f"export {name}={value}")
     click.echo("# Ctrl-C ends it", err=True)
     sys.stdout.flush()
     stop = threading.Event()

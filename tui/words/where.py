@@ -10,13 +10,27 @@ from tui.words.common import json_option, print_json
 @click.command("where")
 @json_option
 def command(as_json: bool) -> None:
-    """Print where configuration, state, audit log and saved findings lie."""
+    """Print where the configuration is read from, and where kwinnow keeps what it writes itself.
+
+    A file or folder need not be there: each is made when it is first needed, but for the configuration, which
+    is yours to write.
+    """
+    from targets.clean import clean_line
     from targets.config import config_path
     from tui.places import state_folder
 
-    places = {"config": str(config_path()), "state": str(state_folder())}
+    state = state_folder()
+    places = {
+        "config": config_path(),  # how Windows nodes are reached
+        "state": state,
+        "audit": state / "audit.jsonl",
+        "journal": state / "journal.jsonl",
+        "copied": state / "copied",
+        "logs": state / "logs",
+        "console_log": state / "console.log",
+    }
     if as_json:
-        print_json(places)
+        print_json({name: str(place) for name, place in places.items()})
         return
     for name, place in places.items():
-        click.echo(f"{name:8} {place}")
+        click.echo(clean_line(f"{name:12} {place}"))
