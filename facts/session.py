@@ -249,9 +249,7 @@ class Session:
                 fact = next(f for f in facts if QUESTIONS[f].name == identity)
                 value = read_node_answer(fact, raw, lambda need: self.supply(need, node.name))
                 at, ms = (raw.at, raw.ms) if isinstance(raw, RawAnswer) else (datetime.now(UTC), 0)
-                self.answers.put(
-                    fact, node.name, Answer(value, f"kwinnow facts {identity} --node {node.name}", at, ms)
-                )
+                self.answers.put(fact, node.name, Answer(value, _command(fact, node.name), at, ms))
                 done += 1
                 watch(Progress(node.name, identity, done, total, outcome_of(value)))
 
@@ -282,6 +280,12 @@ class Session:
             else:
                 self.answers.put(fact, node, Answer(question, "", datetime.now(UTC)))
         return ready
+
+
+def _command(fact: type[Fact], node: str) -> str:
+    """What asks this question of the node again, pasteable."""
+    wished = " --probe" if Wishes in closure({fact}) else ""
+    return f"kwinnow facts {QUESTIONS[fact].name} --node {node}{wished}"
 
 
 def _too_late(node: str, question: str, seconds: float) -> Failed:

@@ -94,5 +94,6 @@ def test_facts_are_tried_only_where_somebody_asks(practice: Practice) -> None:
     told = document(run("facts", "flow_probes", "--json", "--node", "win-2"), "facts")["facts"]
     assert [(f["outcome"], f["value"]) for f in told] == [("not-applicable", None)]
     told = document(run("facts", "flow_probes", "--probe", "--json", "--node", "win-2"), "facts")["facts"]
+    assert told[0]["source"] == "kwinnow facts flow_probes --node win-2 --probe", "what asks it again"
     own = next(f for f in told[0]["value"]["flows"] if f["purpose"] == "own-nodeport")
     assert (own["host"], own["outcome"], own["service"]) == ("10.0.1.22", "open", "shop/win-web-public")
