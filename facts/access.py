@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from facts.cluster.objects import NodeObject
-from facts.fact import Fact, made_by_session
+from facts.fact import Fact, Failed, made_by_session
 
 
 class Attempt(msgspec.Struct, frozen=True):
@@ -25,6 +25,15 @@ class Attempt(msgspec.Struct, frozen=True):
     @property
     def worked(self) -> bool:
         return not self.kind
+
+    def failed(self) -> Failed:
+        """What every question has for an answer that was to go this way."""
+        return Failed(self.kind, self.why, self.hint, self.code, self.stage)
+
+    @classmethod
+    def broken_off(cls, way: str, address: str, why: Failed) -> Attempt:
+        """A way that led in, and on which the answer ended for the reason `why`."""
+        return cls(way, address, "answer", why.kind, why.code, why.why, why.hint)
 
 
 class Hello(msgspec.Struct, frozen=True):

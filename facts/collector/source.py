@@ -104,18 +104,9 @@ class LiveNodes:
         failed = _why_open(access, reader)
         for identity in sorted(open_questions):
             on_answer(identity, failed)
-        if access.way and not reader.finished:
-            access = Access(
-                (Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),),
-                access.hello,
-            )
-        return (
-            access
-            if access.attempts
-            else Access(
-                (Attempt(name, address, "answer", failed.kind, failed.code, failed.why, failed.hint),)
-            )
-        )
+        if not access.attempts or (access.way and not reader.finished):
+            access = Access((Attempt.broken_off(name, address, failed),), access.hello)
+        return access
 
 
 def _hello(line: HelloLine, round_trip: float) -> Hello:
@@ -130,8 +121,7 @@ def _attempt(way: str, address: str, error: TargetError) -> Attempt:
 def _why_open(access: Access, reader: Reader) -> Failed:
     """Why a question that was asked has no answer."""
     if access.attempts and not access.way:
-        a = access.attempts[-1]
-        return Failed(a.kind, a.why, a.hint, a.code, a.stage)
+        return access.attempts[-1].failed()
     if access.constrained:
         return Failed(
             "constrained",

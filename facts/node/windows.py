@@ -134,12 +134,9 @@ class Clock(Fact, frozen=True):
     @classmethod
     def derive(cls, access: Access) -> Clock | Failed | NotApplicable:
         if access.hello is None:
-            a = access.attempts[-1] if access.attempts else None
-            return (
-                Failed(a.kind, a.why, a.hint, a.code, a.stage)
-                if a
-                else Failed("unreachable", "No way into the node.")
-            )
+            if access.attempts:
+                return access.attempts[-1].failed()
+            return Failed("unreachable", "No way into the node.")
         hello = access.hello
         return cls(hello.now - hello.received, timedelta(seconds=hello.round_trip))
 
