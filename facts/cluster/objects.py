@@ -39,6 +39,11 @@ class Metadata(Obj, frozen=True):
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
     owner_references: tuple[OwnerReference, ...] = ()
+
+
+class WrittenMetadata(Metadata, frozen=True):
+    """With who wrote the object, and when. Of every object in a bulk list that would be read for nobody."""
+
     managed_fields: tuple[ManagedFields, ...] = ()
 
 
@@ -338,7 +343,7 @@ class EventObject(Obj, frozen=True):
 
 
 class ConfigMapObject(Obj, frozen=True):
-    metadata: Metadata = Metadata()
+    metadata: WrittenMetadata = WrittenMetadata()
     data: dict[str, str] = {}
 
 
