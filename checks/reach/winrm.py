@@ -37,45 +37,52 @@ def _coded(failure: Attempt, codes: Collection[str]) -> bool:
     return failure.code in codes
 
 
+# How far WinRM came when it failed with this code, and the kind of the error.
+_FAILURES = {
+    "refused": ("connect", "unreachable"),
+    "filtered": ("connect", "unreachable"),
+    "name": ("resolve", "unreachable"),
+    "odd-port": ("tls", "unreachable"),
+    "rejected": ("auth", "credentials"),
+    "no-way": ("config", "unreachable"),
+    "scheme-off": ("auth", "credentials"),
+    "tls-untrusted": ("tls", "unreachable"),
+    "access-denied": ("shell", "permission-denied"),
+    "held-back": ("auth", "credentials"),
+    "unencrypted": ("config", "unreachable"),
+    "quota": ("shell", "permission-denied"),
+    "truncated": ("answer", "malformed"),
+    "dropped": ("command", "malformed"),
+    "deadline": ("answer", "deadline"),
+}
+
+
+def _case(
+    name: str,
+    code: str,
+    example: str = FLANNEL_2022,
+    *,
+    finds: str = "",
+    quiet: bool = False,
+    unknown: bool = False,
+) -> Case:
+    """WinRM failed with `code`."""
+    failure = way_failed(*_FAILURES[code], code, f"{name}.")
+    return Case(name, example, (failure,), finds, quiet=quiet, unknown=unknown)
+
+
 @check(
     "reach.winrm.port",
     title="Something speaks WinRM on the node",
     severity=ERROR,
     explains=[cause_of("reach.console.no-path")],
     cases=[
-        Case(
-            "refused",
-            FLANNEL_2022,
-            (way_failed("connect", "unreachable", "refused", "refused"),),
-            finds="node",
-        ),
-        Case(
-            "filtered",
-            CLASSIC_2019,
-            (way_failed("connect", "unreachable", "filtered", "no answer"),),
-            finds="node",
-        ),
-        Case(
-            "no such name",
-            FLANNEL_2022,
-            (way_failed("resolve", "unreachable", "name", "no name"),),
-            finds="node",
-        ),
-        Case(
-            "HTTPS on 5985",
-            FLANNEL_2022,
-            (way_failed("tls", "unreachable", "odd-port", "odd"),),
-            finds="node",
-        ),
-        Case(
-            "wrong password", FLANNEL_2022, (way_failed("auth", "credentials", "rejected", "no"),), quiet=True
-        ),
-        Case(
-            "no way configured",
-            FLANNEL_2022,
-            (way_failed("config", "unreachable", "", "none"),),
-            unknown=True,
-        ),
+        _case("refused", "refused", finds="node"),
+        _case("filtered", "filtered", CLASSIC_2019, finds="node"),
+        _case("no such name", "name", finds="node"),
+        _case("HTTPS on 5985", "odd-port", finds="node"),
+        _case("wrong password", "rejected", quiet=True),
+        _case("no way configured", "no-way", unknown=True),
     ],
 )
 def winrm_port(node: ThisNode, access: Access) -> Iterator[Said]:
@@ -106,42 +113,12 @@ def winrm_port(node: ThisNode, access: Access) -> Iterator[Said]:
     severity=ERROR,
     explains=[cause_of("reach.console.no-path")],
     cases=[
-        Case(
-            "wrong password",
-            FLANNEL_2022,
-            (way_failed("auth", "credentials", "rejected", "no"),),
-            finds="node",
-        ),
-        Case(
-            "scheme is off",
-            CLASSIC_2019,
-            (way_failed("auth", "credentials", "scheme-off", "off"),),
-            finds="node",
-        ),
-        Case(
-            "unknown CA",
-            FLANNEL_2022,
-            (way_failed("tls", "unreachable", "tls-untrusted", "CA"),),
-            finds="node",
-        ),
-        Case(
-            "no admin",
-            FLANNEL_2022,
-            (way_failed("shell", "permission-denied", "access-denied", "no"),),
-            finds="node",
-        ),
-        Case(
-            "another node has rejected it",
-            FLANNEL_2022,
-            (way_failed("auth", "credentials", "held-back", "no"),),
-            unknown=True,
-        ),
-        Case(
-            "no connection",
-            FLANNEL_2022,
-            (way_failed("connect", "unreachable", "refused", "no"),),
-            unknown=True,
-        ),
+        _case("wrong password", "rejected", finds="node"),
+        _case("scheme is off", "scheme-off", CLASSIC_2019, finds="node"),
+        _case("unknown CA", "tls-untrusted", finds="node"),
+        _case("no admin", "access-denied", finds="node"),
+        _case("another node has rejected it", "held-back", unknown=True),
+        _case("no connection", "refused", unknown=True),
     ],
 )
 def winrm_auth(node: ThisNode, access: Access) -> Iterator[Said]:
@@ -171,13 +148,8 @@ def winrm_auth(node: ThisNode, access: Access) -> Iterator[Said]:
     severity=ERROR,
     explains=[cause_of("reach.console.no-path")],
     cases=[
-        Case(
-            "Basic over HTTP",
-            FLANNEL_2022,
-            (way_failed("config", "unreachable", "unencrypted", "no"),),
-            finds="node",
-        ),
-        Case("filtered", FLANNEL_2022, (way_failed("connect", "unreachable", "filtered", "no"),), quiet=True),
+        _case("Basic over HTTP", "unencrypted", finds="node"),
+        _case("filtered", "filtered", quiet=True),
     ],
 )
 def winrm_unencrypted(node: ThisNode, access: Access) -> Iterator[Said]:
@@ -200,24 +172,14 @@ def winrm_unencrypted(node: ThisNode, access: Access) -> Iterator[Said]:
     severity=WARN,
     explains=[cause_of("reach.console.no-path")],
     cases=[
-        Case(
-            "too many shells",
-            FLANNEL_2022,
-            (way_failed("shell", "permission-denied", "quota", "full"),),
-            finds="node",
-        ),
+        _case("too many shells", "quota", finds="node"),
         Case(
             "out of memory",
             FLANNEL_2022,
-            (way_failed("answer", "malformed", "quota", "memory"),),
+            (way_failed("answer", "malformed", "quota", "The shell ran out of memory."),),
             finds="node",
         ),
-        Case(
-            "no connection",
-            FLANNEL_2022,
-            (way_failed("connect", "unreachable", "refused", "no"),),
-            unknown=True,
-        ),
+        _case("no connection", "refused", unknown=True),
     ],
 )
 def winrm_quota(node: ThisNode, access: Access) -> Iterator[Said]:
@@ -241,22 +203,10 @@ def winrm_quota(node: ThisNode, access: Access) -> Iterator[Said]:
     severity=WARN,
     explains=[cause_of("reach.console.no-path")],
     cases=[
-        Case(
-            "cut off",
-            FLANNEL_2022,
-            (way_failed("answer", "malformed", "truncated", "ended early"),),
-            finds="node",
-        ),
-        Case(
-            "dropped", FLANNEL_2022, (way_failed("command", "malformed", "dropped", "dropped"),), finds="node"
-        ),
-        Case("slow", FLANNEL_2022, (way_failed("answer", "deadline", "deadline", "slow"),), unknown=True),
-        Case(
-            "no connection",
-            FLANNEL_2022,
-            (way_failed("connect", "unreachable", "refused", "no"),),
-            unknown=True,
-        ),
+        _case("cut off", "truncated", finds="node"),
+        _case("dropped", "dropped", finds="node"),
+        _case("slow", "deadline", unknown=True),
+        _case("no connection", "refused", unknown=True),
     ],
 )
 def winrm_output(node: ThisNode, access: Access) -> Iterator[Said]:
