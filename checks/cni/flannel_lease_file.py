@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import change
+from checks.cases import Change, change
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_network, no_pods
@@ -24,7 +25,8 @@ from facts.node.kubernetes import LogTail, NodeLogs
 
 PATH = r"C:\run\flannel\subnet.env"
 KEYS = ("FLANNEL_NETWORK", "FLANNEL_SUBNET", "FLANNEL_MTU", "FLANNEL_IPMASQ")
-WAITING = "Waiting for the Network to be created"
+# microsoft/SDN start.ps1 and helper.psm1; in sig-windows-tools' KubeClusterHelper.psm1 the network's name stands in it.
+WAITING = re.compile(r"Waiting for the network (?:.{1,60} )?to be created", re.IGNORECASE)
 
 
 @check(
@@ -103,8 +105,13 @@ def subnet_env(
         yield Problem(text, proof={FlannelFiles: shown, ThisNode: f"podCIDR {cidr}"})
 
 
-def _waits(logs: NodeLogs) -> NodeLogs:
-    tail = LogTail("flanneld", r"C:\k\start.log", None, "\n".join([WAITING] * 40))
+def _waits(line: str = "Waiting for the Network to be created") -> Change:
+    return change(FlanneldWords, lambda w: replace(w, lines=(*w.lines, *[line] * 40)))
+
+
+def _another_waits(logs: NodeLogs) -> NodeLogs:
+    line = "Waiting for the Network (vxlan0) to be created by flanneld"
+    tail = LogTail("kube-proxy", r"C:\k\kube-proxy.log", None, "\n".join([line] * 12))
     return replace(logs, logs=(*logs.logs, tail))
 
 
@@ -112,15 +119,21 @@ def _waits(logs: NodeLogs) -> NodeLogs:
     "cni.flannel.waiting-network",
     title="Nothing waits for a pod network that does not come",
     severity=ERROR,
-    explains=[cause_of("hns.network.absent"), *no_network()],
+    explains=[cause_of("cni.flannel.subnet-env"), cause_of("hns.network.absent"), *no_network()],
     cases=[
         Case(
             "the start script loops",
             CLASSIC_2019,
-            (change(NodeLogs, _waits), change(Hns, lambda h: replace(h, networks=()))),
+            (_waits(), change(Hns, lambda h: replace(h, networks=()))),
             "node",
         ),
-        Case("it waited, and the network came", CLASSIC_2019, (change(NodeLogs, _waits),), quiet=True),
+        Case(
+            "kube-proxy's script waits for it by name",
+            CLASSIC_2019,
+            (change(NodeLogs, _another_waits), change(Hns, lambda h: replace(h, networks=()))),
+            "node",
+        ),
+        Case("it waited, and the network came", CLASSIC_2019, (_waits(),), quiet=True),
         Case("nobody waits", FLANNEL_2022, quiet=True),
     ],
 )
@@ -134,9 +147,9 @@ def waiting_network(
     """The classic start script polls until flanneld has made the network; flanneld before 0.12 could miss
     the moment.
 
-    Rule: a log on the node repeats "Waiting for the Network to be created", and HNS still has no pod
-    network, or one without a management IP. The script polls once a second: a few lines at the first start
-    are normal.
+    Rule: a log on the node repeats "Waiting for the Network to be created" (in another script with the
+    network's name in it), and HNS still has no pod network, or one without a management IP. The scripts poll
+    once in one to five seconds: a few lines at the first start are normal.
     Remedy: use flannel 0.12 or newer, and start it again with NODE_NAME set: C:\\flannel\\flanneld.exe
     --kubeconfig-file=C:\\k\\config --iface=ADDRESS --ip-masq=1 --kube-subnet-mgr=1. Read flanneld's own log
     first: what ends its start is the cause.
@@ -148,8 +161,9 @@ def waiting_network(
         return
     lines = list(words.now) if isinstance(words, FlanneldWords) else []
     for log in logs.logs if isinstance(logs, NodeLogs) else ():
-        lines += log.text.splitlines()
-    waits = [line for line in lines if WAITING in line]
+        if log.component != "flanneld" or not isinstance(words, FlanneldWords):  # else `words` has them
+            lines += log.text.splitlines()
+    waits = [line for line in lines if WAITING.search(line)]
     usable = any(n.management_ip for n in hns.pod_networks)
     if len(waits) > 5 and not usable:
         names = ", ".join(n.name for n in hns.networks) or "none"

@@ -10,25 +10,20 @@ from checks.cases import Change, Draft, change
 from checks.check import Case, check
 from checks.cni.flannel_network import first_route
 from checks.cni.flannel_numbers import PORT, VNI, lease
-from checks.cni.flannel_start import says
 from checks.cni.flannel_wire import active_profiles, covers, without_rules_for
-from checks.cni.symptoms import NOBODY_ASKED, timeouts, towards_peers
-from checks.finding import ERROR, INFO, Problem, Said, Skip
+from checks.cni.symptoms import NOBODY_ASKED, towards_peers
+from checks.finding import ERROR, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.cluster.flannel import FlannelConfig
 from facts.cluster.nodes import Nodes
 from facts.cluster.pod_logs import PodTail, WindowsPodLogs
-from facts.cluster.workloads import EndpointSlices, ServiceObjects
-from facts.derived.flanneld_words import FlanneldWords
 from facts.derived.stack import Stack
-from facts.examples import CLASSIC_2019, FLANNEL_2022
+from facts.examples import FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.hns import Hns
 from facts.node.network import Adapters, Firewall
 from facts.node.windows import Os
 
-HOST_ROUTE = "Could not apply HostRoute policy"
-HOST_ROUTE_SINCE = 18321
 VIRTUAL = (
     "vmware",
     "virtual",
@@ -207,124 +202,3 @@ def mac_spoofing(node: ThisNode, nodes: Nodes, hns: Hns, os: Os, logs: WindowsPo
     yield Problem(
         text, proof={WindowsPodLogs: line, Hns: f"network {network.name}: {network.type}", Os: machine}
     )
-
-
-@check(
-    "cni.flannel.host-to-remote-pod",
-    title="The Windows host reaches the pods that it can",
-    severity=INFO,
-    explains=[],
-    cases=[
-        Case(
-            "Windows is too old for the host route",
-            CLASSIC_2019,
-            (
-                says(
-                    "W1124 vxlan_windows.go:180] Could not apply HostRoute policy for local host to "
-                    "local pod connectivity."
-                ),
-            ),
-            "node",
-        ),
-    ],
-)
-def host_to_remote_pod(node: ThisNode, stack: Stack, words: FlanneldWords, os: Os) -> Iterator[Said]:
-    """On an overlay the Windows host reaches its own pods at most; pods of other nodes never. That is by
-    design.
-
-    Rule: flanneld says that it could not apply the HostRoute policy (Windows before build 18321): then the
-    host does not even reach its own pods. Whether a call from the host to a remote pod fails, only a probe
-    shows.
-    Remedy: none on an overlay: test from a pod or from a Linux node. Server 2022 has the host route.
-    Confused with: pods that do not reach each other between the same nodes, which is an error.
-    Source: https://github.com/flannel-io/flannel/pull/1096; Kubernetes, "Networking on Windows".
-    """
-    if not stack.flannel_overlay:
-        yield Skip("The node does not use flannel's overlay.")
-        return
-    line = next((line for line in words.lines if HOST_ROUTE in line), "")
-    if not line:
-        yield Skip(NOBODY_ASKED)
-    elif os.build < HOST_ROUTE_SINCE:
-        text = (
-            f"The host {node.name} (build {os.build}) does not reach its own pods: Windows has the "
-            f"host route from build {HOST_ROUTE_SINCE} on."
-        )
-        yield Problem(text, proof={FlanneldWords: line.strip(), Os: os.version})
-    else:
-        text = f"flanneld could not give the host {node.name} a route to its own pods."
-        yield Problem(text, proof={FlanneldWords: line.strip(), Os: os.version})
-
-
-@check(
-    "cni.flannel.svc-to-node-backend",
-    title="Overlay pods reach Services that stand on node addresses",
-    severity=ERROR,
-    explains=[],
-    cases=[
-        Case(
-            "the API server by its ClusterIP times out",
-            FLANNEL_2022,
-            (logged("dial tcp 10.96.0.1:443: i/o timeout"),),
-            "node",
-        ),
-        Case(
-            "a Service with pods behind it",
-            FLANNEL_2022,
-            (logged("dial tcp 10.96.0.10:53: i/o timeout"),),
-            quiet=True,
-        ),
-    ],
-)
-def svc_to_node_backend(
-    node: ThisNode,
-    stack: Stack,
-    services: ServiceObjects,
-    slices: EndpointSlices,
-    nodes: Nodes,
-    logs: WindowsPodLogs,
-) -> Iterator[Said]:
-    """Old kube-proxy chose a wrong source address for Services whose backends are nodes, such as
-    default/kubernetes.
-
-    Rule: a pod's log shows a timeout towards the ClusterIP of a Service whose ready endpoints are all node
-    addresses, on an overlay. Without such a line a probe from a pod would be needed.
-    Remedy: run kube-proxy of a supported release (1.28 or newer); until then call the node's address
-    directly.
-    Confused with: an API server that is down.
-    Source: https://github.com/kubernetes/kubernetes/issues/79359;
-    https://github.com/kubernetes-sigs/sig-windows-tools/issues/84.
-    """
-    if stack.mode != "overlay":
-        yield Skip("The node has no overlay network.")
-        return
-    own = {a.address for n in nodes.items for a in n.status.addresses}
-    by_ip = {s.spec.cluster_ip: s for s in services.items if s.spec.cluster_ip not in ("", "None")}
-    for pod, address, line in timeouts(logs, node.name):
-        service = by_ip.get(address)
-        if service is None:
-            continue
-        where = service.metadata
-        backends = [
-            a
-            for s in slices.of(where.namespace, where.name)
-            for e in s.endpoints
-            if e.ready
-            for a in e.addresses
-        ]
-        if backends and all(a in own for a in backends):
-            version = node.object.status.node_info.kubelet_version
-            text = (
-                f"Pod {pod} on {node.name} times out towards Service {where.namespace}/{where.name}, "
-                f"whose backends are node addresses ({', '.join(backends[:3])}); Kubernetes there is "
-                f"{version}."
-            )
-            yield Problem(
-                text,
-                proof={
-                    WindowsPodLogs: line,
-                    EndpointSlices: f"{where.namespace}/{where.name}: {', '.join(backends)}",
-                },
-            )
-            return
-    yield Skip(NOBODY_ASKED)

@@ -10,8 +10,13 @@ from facts.cluster.nodes import Nodes
 from facts.cluster.pod_logs import WindowsPodLogs
 
 NOBODY_ASKED = "needs a probe between pods, which nobody asked for"
-_TIMED_OUT = re.compile(r"i/o timeout|timed out|\b10060\b|ETIMEDOUT|deadline exceeded", re.IGNORECASE)
-_ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
+# Go with a time limit of its own, curl, .NET, Node.js; and what Windows itself says, by number and in words: base
+# images of containers are English, whatever language the host speaks.
+_TIMED_OUT = re.compile(
+    r"i/o timeout|timed out|\b10060\b|ETIMEDOUT|deadline exceeded|did not properly respond after a period of time",
+    re.IGNORECASE,
+)
+ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 def timeouts(logs: WindowsPodLogs, node: str) -> Iterator[tuple[str, str, str]]:
@@ -21,7 +26,7 @@ def timeouts(logs: WindowsPodLogs, node: str) -> Iterator[tuple[str, str, str]]:
             continue
         for line in tail.text.splitlines():
             if _TIMED_OUT.search(line):
-                for address in _ADDRESS.findall(line):
+                for address in ADDRESS.findall(line):
                     yield f"{tail.namespace}/{tail.pod}", address, line.strip()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, change, fields
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change, fields
 from checks.check import check
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
 from checks.image.compatibility import Fit, fit, version_of
@@ -154,6 +154,18 @@ def kubeadm_mismatch(
         )
 
 
+_NO_WINCAT = re.compile(
+    r"wincat not found|error forwarding port \d+ to pod .*Error executing in Docker Container: 126\b"
+)
+
+
+def _kubelet_says(line: str) -> Change:
+    tail = LogTail(
+        "kubelet", r"C:\k\kubelet.log", text=f"E0102 08:41:56.115337    3500 httpstream.go:251] {line}"
+    )
+    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
+
+
 @check(
     "image.pause.wincat",
     title="The pause image can forward ports",
@@ -162,22 +174,28 @@ def kubeadm_mismatch(
         Case(
             "no wincat in it",
             CLASSIC_2019,
+            (_kubelet_says("unable to do port forwarding: wincat not found"),),
+            finds="node",
+        ),
+        Case(
+            "Docker could not start it in the pause container",
+            CLASSIC_2019,
             (
-                change(
-                    NodeLogs,
-                    lambda n: NodeLogs(
-                        (
-                            *n.logs,
-                            LogTail(
-                                "kubelet",
-                                r"C:\\k\\kubelet.log",
-                                text="E0102 unable to do port forwarding: wincat not found",
-                            ),
-                        )
-                    ),
+                _kubelet_says(
+                    "error forwarding port 80 to pod 0c1d, uid : Error executing in Docker Container: 126"
                 ),
             ),
             finds="node",
+        ),
+        Case(
+            "nothing listens on that port in the pod",
+            CLASSIC_2019,
+            (
+                _kubelet_says(
+                    "error forwarding port 81 to pod 0c1d, uid : Error executing in Docker Container: 1"
+                ),
+            ),
+            quiet=True,
         ),
         Case("containerd forwards by itself", FLANNEL_2022, (), quiet=True),
     ],
@@ -185,15 +203,17 @@ def kubeadm_mismatch(
 def wincat(pause: PauseImage, logs: NodeLogs) -> Iterator[Said]:
     """With Docker, `kubectl port-forward` runs wincat.exe, which is part of the newer pause images.
 
-    Rule: the kubelet's log says "wincat not found", on a node with Docker.
+    Rule: on a node with Docker the kubelet's log says "wincat not found"; or that forwarding a port ended with 126,
+    which is how Docker says that a container does not have the program.
     Remedy: use a newer pause image, `--pod-infra-container-image=mcr.microsoft.com/oss/kubernetes/pause:3.6`.
     Confused with: a blocked kubelet port 10250: then logs and exec fail as well.
-    Source: https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/.
+    Source: https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/;
+    https://github.com/rancher/rancher/issues/32577.
     """
     if pause.runtime != "docker":
         yield Skip("containerd forwards ports without wincat.")
         return
-    line = next((text for text in reversed(logs.lines("kubelet")) if "wincat not found" in text), "")
+    line = next((text for text in reversed(logs.lines("kubelet")) if _NO_WINCAT.search(text)), "")
     if line:
         yield Problem(
             f"kubectl port-forward fails on this node: {pause.reference or 'its pause image'} has no wincat.exe.",
