@@ -5,7 +5,7 @@ Each is one small function with an id, registered by its decorator. Adding one i
 
 from __future__ import annotations
 
-from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services, underlay
+from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services, symptoms, underlay
 from lab.faults.fault import CONDITIONS, FAULTS, QUESTIONS, Condition, Fault, Question, Stage
 
 __all__ = ["CONDITIONS", "FAULTS", "QUESTIONS", "Condition", "Fault", "Question", "Stage"]
@@ -17,5 +17,6 @@ _MODULES = (
     questions,
     runtime,
     services,
+    symptoms,
     underlay,
 )  # importing them registers

@@ -7,7 +7,7 @@ from lab.faults.fault import ISSUE, MODERN, fault
 from lab.world.images import Image
 from lab.world.machine import Machine
 from lab.world.models.settings import CONTAINERD_CONFIG, KUBELET_FLAGS
-from lab.world.state import World
+from lab.world.state import Forward, World
 
 MIRROR = "registry.example.com/mirror/pause:3.10"
 _CLASSIC = ("classic-2019",)
@@ -133,3 +133,15 @@ def classic_image(world: World) -> None:
 def kubeletwin(world: World) -> None:
     world.registries["kubeletwin/pause:latest"] = Image(linux=False, windows=(16299,), size=250_000_000)
     _use(world, edits.first(world), "kubeletwin/pause:latest", pulled=True)
+
+
+@fault(
+    "image.pause.wincat",
+    "The pause image is 1.0.0, from before it could forward ports, and somebody runs kubectl port-forward",
+    ISSUE.format("rancher/rancher", 32577),
+    _CLASSIC,
+)
+def wincat(world: World) -> None:
+    machine = edits.first(world)
+    _use(world, machine, "mcr.microsoft.com/k8s/core/pause:1.0.0")
+    world.port_forwards.append(Forward("shop", "win-web", machine.name, 80))

@@ -15,6 +15,7 @@ from lab.world.state import World
 
 _DNS = "https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#dns-windows"
 _NETWORK = "https://kubernetes.io/docs/concepts/services-networking/windows-networking/"
+DNS_POLICY = r"HKLM:\SOFTWARE\Policies\Microsoft\Windows NT\DNSClient"
 AGENT_IMAGE = "registry.example.com/tools/node-agent:2.3.0"
 
 
@@ -60,6 +61,39 @@ def partial_name_svc(world: World) -> None:
 def dns_config(world: World) -> None:
     searches = [f"svc.{world.plan.domain}"]
     _web(world)["dnsConfig"] = {"searches": searches, "options": [{"name": "ndots", "value": "5"}]}
+    _renew(world)
+
+
+@question(
+    "dns.suffix.list-passed",
+    "ipconfig /all in the pod shows svc.cluster.local among the suffixes: why does api.shop not resolve all the same?",
+    "https://github.com/kubernetes/kubernetes/issues/65016",
+)
+def list_passed(world: World) -> None:
+    web = _web(world)["containers"][0]
+    web["command"] = ["powershell.exe", "-Command"]
+    web["args"] = ["ipconfig /all; C:\\ServiceMonitor.exe w3svc"]
+    _url(world, "http://api.shop:8080")
+
+
+@question(
+    "dns.suffix.append-multilabel",
+    "Somebody sets the policy AppendToMultiLabelName on the nodes so that pods find api.shop",
+    "https://admx.help/?Category=Windows_8.1_2012R2&Policy=Microsoft.Policies.DNSClient::DNS_AppendToMultiLabelName",
+)
+def append_multi_label(world: World) -> None:
+    for machine in world.windows.values():
+        machine.registry.setdefault(DNS_POLICY, {})["AppendToMultiLabelName"] = 1
+    _url(world, "http://api.shop:8080")
+
+
+@question(
+    "dns.suffix.lint",
+    "A Linux workload is moved to Windows with FALLBACK_URL=http://api.shop.svc:8080, which it has not called yet",
+    "https://github.com/microsoft/Windows-Containers/issues/59",
+)
+def lint(world: World) -> None:
+    edits.set_env(_web(world)["containers"][0], "FALLBACK_URL", "http://api.shop.svc:8080")
     _renew(world)
 
 
@@ -131,3 +165,14 @@ def loopback(world: World) -> None:
 def wrong_address(world: World) -> None:
     address = world.get("v1", "Service", "win-web-public", "shop")["spec"]["clusterIP"]
     _url(world, f"http://{address}:30080")
+
+
+@question(
+    "cni.flannel.host-to-remote-pod",
+    "A HostProcess agent scrapes a pod of another node at its own address and gets no answer; from pods it works",
+    "https://github.com/flannel-io/flannel/pull/1096",
+    MODERN,
+)
+def remote_pod(world: World) -> None:
+    api = next(p for p in world.each("v1", "Pod", "shop") if p["metadata"]["labels"].get("app") == "api")
+    _agent(world, f"http://{api['status']['podIP']}:8080/metrics")

@@ -8,7 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.world.machine import Machine
-from lab.world.models import controllers, events, flannel, flows, kube_proxy, logs, natives, nodes, pods
+from lab.world.models import (
+    controllers,
+    events,
+    flannel,
+    flows,
+    kube_proxy,
+    logs,
+    natives,
+    nodes,
+    pods,
+    programs,
+)
 from lab.world.models.kubelet import KubeletState, evaluate, runtime_up, settle_runtime
 from lab.world.models.processes import processes_and_ports
 from lab.world.net import host
@@ -159,6 +170,7 @@ def _statuses(world: World, machine: Machine, node: _Node) -> None:
             memory.sandboxes.get(uid),
             exits=exits,
             images=node.images.get(uid, {}),
+            unready=programs.unready(world, pod),
             frozen=frozen,
         )
 
@@ -192,6 +204,7 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
     nodes.windows_node(world, machine, node.kubelet)
     pods.sandbox_events(world, machine)
     _back_off_events(world, machine)
+    programs.readiness_events(world, machine)
     start = world.epoch + (
         machine.services["kubelet"].started if "kubelet" in machine.services else -86_000.0
     )
@@ -220,7 +233,7 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
     for pod in world.pods_on(machine.name):
         meta = pod["metadata"]
         key = (meta["namespace"], meta["name"], pod["spec"]["containers"][0]["name"])
-        lines = logs.workload_lines(world, pod, world.logs.get(key, []))
+        lines = programs.log_lines(world, pod, world.logs.get(key, []))
         if lines:
             world.logs[key] = lines
     logs.service_events(world, machine)

@@ -40,6 +40,7 @@ class Image:
     any_windows: bool = False
     size: int = 300_000
     listens: tuple[int, ...] = field(default=())
+    wincat: bool = True  # a pause image with the program that the kubelet forwards ports by (dockershim)
 
     def fits(self, build: int) -> bool:
         """Whether a process-isolated container of this image runs on the host `build` (containerd ≥1.7.6's rule)."""
@@ -59,7 +60,9 @@ def registries() -> dict[str, Image]:
         for tag, builds in _K8S_PAUSE.items():
             known[f"{host}/pause:{tag}"] = Image(windows=builds, size=320_000)
     for reference, builds in _MICROSOFT_PAUSE.items():
-        known[reference] = Image(windows=builds, size=260_000_000)
+        # https://github.com/kubernetes/website/pull/15345: port-forward needs 1.2.0 or newer
+        with_wincat = not reference.endswith("k8s/core/pause:1.0.0")
+        known[reference] = Image(windows=builds, size=260_000_000, wincat=with_wincat)
     hosted = Image(linux=False, any_windows=True, size=95_000_000)
     for reference in (
         "sigwindowstools/kube-proxy:v1.31.4-flannel-hostprocess",

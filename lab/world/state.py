@@ -95,6 +95,16 @@ class NodeMemory:
     pulled: dict[str, str] = field(default_factory=dict)  # image reference → digest that is on disk
 
 
+@dataclass(frozen=True)
+class Forward:
+    """What somebody keeps trying: kubectl port-forward to a port of an app's pod on one node."""
+
+    namespace: str
+    app: str
+    node: str
+    port: int
+
+
 LogLine = tuple[float, str]
 
 
@@ -112,6 +122,9 @@ class World:
     memory: dict[str, NodeMemory] = field(default_factory=dict)
     logs: dict[tuple[str, str, str], list[LogLine]] = field(default_factory=dict)  # (ns, pod, container)
     registries: dict[str, Image] = field(default_factory=registries)  # what a pull finds, by reference
+    # Pairs of nodes between whose addresses the network below drops UDP 4789: a security group, NSX.
+    no_tunnel: set[frozenset[str]] = field(default_factory=set)
+    port_forwards: list[Forward] = field(default_factory=list)
     deleted_pods: set[tuple[str, str]] = field(
         default_factory=set
     )  # (namespace, name): names are not used twice

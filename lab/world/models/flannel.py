@@ -30,9 +30,20 @@ from lab.world.net import (
 from lab.world.state import Daemon, Object, World
 from lab.world.text import sentence
 
+OLD_FLANNELD = "0.11.0"  # before 0.12 it could miss the moment at which HNS had the network's address
+START_SCRIPT = (
+    r"C:\k\start-flanneld.ps1"  # starts flanneld and waits for its network, as the classic scripts do
+)
+WAITING = "Waiting for the Network to be created"
+ROUNDS = 60  # of the script's wait, one a second, that the end of a log shows
+
 
 class Refused(Exception):
     """flanneld exits; the text is its last log line."""
+
+
+class Hangs(Exception):
+    """flanneld neither ends nor goes on: what it has logged is all that it will."""
 
 
 def _environment(world: World, machine: Machine) -> dict[str, str]:
@@ -208,6 +219,9 @@ def run_windows(world: World, machine: Machine, daemon: Daemon, incarnation: str
         daemon.exit = str(refusal)
         log_with = [*log, daemon.exit]
         return log_with
+    except Hangs:
+        if world.plan.classic and _by_script(machine):
+            log += [WAITING] * ROUNDS
     return list(log)
 
 
@@ -229,7 +243,9 @@ def _start(world: World, machine: Machine, node: Object, log: Log, daemon: Daemo
     log.append(vxlan_config_line(backend, windows=True))
     vni = int(backend.get("VNI", 0)) or 4096
     name = str(backend.get("Name") or f"flannel.{vni}")
-    _network(machine, name, pod_cidr, vni, card, log)
+    program = machine.files.get(r"C:\k\flanneld.exe")
+    racing = world.plan.classic and program is not None and program.version == OLD_FLANNELD
+    _network(machine, name, pod_cidr, vni, card, log, racing=racing)
     annotate(node, vni, dr_mac(machine).lower(), public)
     masked = conf.get("Network", world.plan.pod_cidr)
     machine.files[SUBNET_ENV] = File(
@@ -268,15 +284,31 @@ def _interface(world: World, machine: Machine) -> tuple[Adapter, str]:
     return card, card.addresses[0][0] if card.addresses else machine.address
 
 
+def _by_script(machine: Machine) -> bool:
+    return START_SCRIPT in str(machine.services["flanneld"].nssm.get("AppParameters", ""))
+
+
 def _arguments(world: World, machine: Machine) -> str:
     if world.plan.classic:
-        return str(machine.services["flanneld"].nssm.get("AppParameters", ""))
+        given = str(machine.services["flanneld"].nssm.get("AppParameters", ""))
+        if not _by_script(machine):
+            return given
+        address = given.rpartition("-ManagementIP ")[2]
+        return f"--kubeconfig-file={CLASSIC_KUBECONFIG} --iface={address} --ip-masq=1 --kube-subnet-mgr=1"
     item = world.find("apps/v1", "DaemonSet", "kube-flannel-ds-windows-amd64", world.plan.flannel_namespace)
     container = item["spec"]["template"]["spec"]["containers"][0] if item else {}
     return " ".join(f'"{word}"' if " " in word else word for word in container.get("args", []))
 
 
-def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter, log: Log) -> None:
+def command(world: World, machine: Machine) -> str:
+    """The command line of the process flanneld.exe."""
+    program = r"C:\k\flanneld.exe" if world.plan.classic else r"C:\hpc\flannel\flanneld.exe --kube-subnet-mgr"
+    return f"{program} {_arguments(world, machine)}" if world.plan.classic else program
+
+
+def _network(
+    machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter, log: Log, *, racing: bool = False
+) -> None:
     existing = network_named(machine, name)
     same = (
         existing is not None
@@ -293,6 +325,8 @@ def _network(machine: Machine, name: str, pod_cidr: str, vni: int, card: Adapter
         machine.hns.endpoints = [e for e in machine.hns.endpoints if e["VirtualNetwork"] != existing["ID"]]
         log.append(f"Deleted stale HostComputeNetwork {name}")
     log.append(f"Attempting to create HostComputeNetwork {name}")
+    if racing:
+        raise Hangs
     management = card.addresses[0][0] if card.addresses else ""
     physical = card.name.removeprefix("vEthernet (").removesuffix(")")
     machine.hns.networks.append(overlay_network(machine, name, pod_cidr, vni, physical, management))

@@ -53,6 +53,27 @@ def settings(world: World, machine: Machine) -> ProxySettings:
     return ProxySettings(env.get("KUBE_NETWORK", ""), node, r"C:\sourcevip\sourceVip.json", line, False)
 
 
+NODE_BACKENDS_SINCE = 18  # https://github.com/kubernetes/kubernetes/pull/87792
+PROGRAM = r"C:\k\kube-proxy.exe"
+
+
+def version(world: World, machine: Machine) -> str:
+    """v1.18.20: the cluster's, unless an executable of another release lies in C:\\k (classic)."""
+    program = machine.files.get(PROGRAM)
+    return f"v{program.version}" if program is not None and program.version else world.plan.version
+
+
+def reaches_nodes(world: World, machine: Machine) -> bool:
+    """Whether pods of an overlay get answers from Services whose backends are node addresses.
+
+    Older releases gave such load balancers the source VIP, an address that a node outside of the overlay cannot
+    answer, where the node's own is needed.
+    """
+    minor = int(version(world, machine).split(".")[1])
+    network = network_named(machine, settings(world, machine).network)
+    return minor >= NODE_BACKENDS_SINCE or network is None or network["Type"] != "Overlay"
+
+
 def run(world: World, machine: Machine, daemon: Daemon, incarnation: str, *, only_start: bool = False) -> Log:
     """Start if this incarnation is new, then sync (unless `only_start`). Without a network kube-proxy ends."""
     start = daemon.incarnation != incarnation or bool(daemon.exit)  # what has exited is started again
@@ -61,7 +82,7 @@ def run(world: World, machine: Machine, daemon: Daemon, incarnation: str, *, onl
     chosen = settings(world, machine)
     log: Log = daemon.data.setdefault("log", [])
     if start:
-        log += ['"Version info" version="' + world.plan.version + '"', '"Using Kernelspace Proxier."']
+        log += ['"Version info" version="' + version(world, machine) + '"', '"Using Kernelspace Proxier."']
         failure = _start(world, machine, daemon, chosen)
         if failure:
             daemon.exit = failure

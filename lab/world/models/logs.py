@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from lab.world.machine import Event, File, Machine
 from lab.world.models import flannel_lease
+from lab.world.models.flannel import WAITING
 from lab.world.models.kubelet import KubeletState
 from lab.world.net import admits_udp, network_named, remote_routes
-from lab.world.state import Daemon, LinuxNode, LogLine, Object, World
+from lab.world.state import Daemon, LinuxNode, LogLine, World
 from lab.world.text import klog_time
 
 PID = 3728
@@ -36,7 +37,9 @@ def flannel_lines(lines: list[str], start: float) -> list[LogLine]:
             return "E"
         return "W" if text.startswith(("VNI is", "ignoring")) else "I"
 
-    return stamped([(level(text), text) for text in lines], "main.go:537", start)
+    made = stamped([(level(text), text) for text in lines], "main.go:537", start)
+    # What the script that started flanneld prints has no header.
+    return [(at, text if text == WAITING else line) for (at, line), text in zip(made, lines, strict=True)]
 
 
 def proxy_lines(lines: list[str], start: float) -> list[LogLine]:
@@ -92,12 +95,40 @@ def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[L
                     f'"CreatePodSandbox for pod failed" err="{text}" pod="{pod["namespace"]}/{pod["name"]}"',
                 )
             )
-    if not complaints and state.service == "Running":
+    if state.service != "Running":
+        return first
+    refused = stamped(
+        _refused_forwards(world, machine, state), "httpstream.go:251", world.now - world.now % 60 - 8
+    )
+    if not complaints:
         complaints.append(("I", f'"Fast updating node status as it just became ready" node="{name}"'))
-        return first + stamped(complaints, "kubelet_node_status.go:497", start + 30)
-    if state.service == "Running":
-        return first + stamped(complaints, "kubelet.go:2901", world.now - world.now % 60 - 20, 0.2)
-    return first
+        return first + stamped(complaints, "kubelet_node_status.go:497", start + 30) + refused
+    return first + stamped(complaints, "kubelet.go:2901", world.now - world.now % 60 - 20, 0.2) + refused
+
+
+def _refused_forwards(world: World, machine: Machine, state: KubeletState) -> list[tuple[str, str]]:
+    """With Docker the kubelet runs wincat.exe in the pause container; 126: that program is not there.
+
+    The line is taken from https://github.com/rancher/rancher/issues/32577.
+    """
+    reference = state.settings.flags.get("--pod-infra-container-image", "")
+    image = world.registries.get(reference)
+    if not world.plan.classic or image is None or image.wincat:
+        return []
+    found = []
+    sandboxes = world.node_memory(machine.name).sandboxes
+    for forward in world.port_forwards:
+        for pod in world.pods_on(machine.name) if forward.node == machine.name else ():
+            meta = pod["metadata"]
+            wanted = (meta["namespace"], meta.get("labels", {}).get("app")) == (
+                forward.namespace,
+                forward.app,
+            )
+            if wanted and meta["uid"] in sandboxes:
+                container = sandboxes[meta["uid"]].id
+                why = "Error executing in Docker Container: 126"
+                found.append(("E", f"error forwarding port {forward.port} to pod {container}, uid : {why}"))
+    return found
 
 
 def write_files(machine: Machine, files: dict[str, list[LogLine]]) -> None:
@@ -130,6 +161,8 @@ def service_events(world: World, machine: Machine) -> None:
 
 def overlay_works(world: World, machine: Machine, peer: str) -> bool:
     """Whether packets from pods on `machine` reach pods on the node `peer`, and the answers come back."""
+    if frozenset((machine.name, peer)) in world.no_tunnel:
+        return False
     daemon = world.daemon(machine.name, "flanneld")
     network = network_named(machine, str(daemon.data.get("network", "")))
     node = world.find("v1", "Node", peer)
@@ -149,68 +182,6 @@ def overlay_works(world: World, machine: Machine, peer: str) -> bool:
         return bool(backend.get("VNI", 1) == route["IsolationId"] and backend.get("Port", 8472) == 4789)
     other = world.windows.get(peer)
     return other is None or admits_udp(other, 4789)
-
-
-EVERY = 10.0  # seconds between two calls of the practice workload
-KEEP = 400
-
-
-def workload_lines(world: World, pod: Object, before: list[LogLine]) -> list[LogLine]:
-    """What the practice workload on a Windows node writes: calls that it makes by name, every ten seconds.
-
-    What was written before stays, except what is later than an edit that is dated back (`changed_at`).
-    """
-    node = pod["spec"].get("nodeName", "")
-    machine = world.windows.get(node)
-    env = {e["name"]: e.get("value", "") for e in pod["spec"]["containers"][0].get("env", [])}
-    url = env.get("API_URL", "") or env.get("PROBE_URL", "").replace(
-        "$(NODE_IP)", pod["status"].get("hostIP", "")
-    )
-    if machine is None or not pod["status"].get("podIP") or not url:
-        return []
-    start = world.now - world.now % EVERY - 30 * EVERY
-    lines = [line for line in before if not world.changed_at or line[0] < world.changed_at]
-    if not lines:
-        started = start - 3_000
-        lines = [
-            (started, "info: Now listening on: http://[::]:80"),
-            (started + 1, "info: Application started."),
-        ]
-    why = _call_failure(world, machine, pod, url)
-    at = max(start, lines[-1][0] - lines[-1][0] % EVERY + EVERY)
-    while at <= world.now:
-        if why:
-            lines.append((at, f"fail: GET {url}/health: {why}"))
-        else:
-            lines.append((at, f"info: GET {url}/health 200 in {3 + int(at / EVERY) % 5} ms"))
-        at += EVERY
-    return lines[-KEEP:]
-
-
-def _call_failure(world: World, machine: Machine, pod: Object, url: str) -> str:
-    """Why a call from this pod to `url` fails, in the words of the Windows resolver; empty if it works."""
-    name, _, port = url.split("//", 1)[-1].split("/")[0].partition(":")
-    mine = [e for e in machine.hns.endpoints if e["IPAddress"] == pod["status"]["podIP"]]
-    if name.replace(".", "").isdigit():
-        known = any(
-            s["spec"].get("clusterIP") == name and any(str(p["port"]) == port for p in s["spec"]["ports"])
-            for s in world.each("v1", "Service")
-        )
-        how = "refused" if name == "127.0.0.1" else "timed out"
-        return "" if known else f"A connection attempt failed ({name}:{port}): {how}"
-    servers = mine[0].get("DNSServerList", "") if mine else ""
-    suffix = mine[0].get("DNSSuffix", "") if mine else ""
-    if world.plan.dns_ip not in servers.split(",") or not overlay_works(
-        world, machine, next(iter(world.linux))
-    ):
-        return f"No such host is known: the DNS request for '{name}' timed out"
-    # The resolver appends suffixes to single labels only: a name with a dot is asked as it stands.
-    asked = (name if "." in name else f"{name}.{suffix.split(',')[0]}").rstrip(".")
-    parts = asked.split(".")
-    exact = asked.endswith(".svc." + world.plan.domain)
-    if exact and world.find("v1", "Service", parts[0], parts[1]) is not None:
-        return ""
-    return f"No such host is known. ({name}:{port})"
 
 
 def linux_flannel_lines(world: World, linux: LinuxNode) -> list[LogLine]:

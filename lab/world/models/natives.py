@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.world.images import digest
 from lab.world.machine import Machine, Native
-from lab.world.models import cni
+from lab.world.models import cni, kube_proxy
 from lab.world.models.kubelet import KubeletState, runtime_up
 from lab.world.models.pods import container_id, pause_reference
 from lab.world.models.settings import NPIPE, containerd
@@ -24,7 +24,8 @@ _PREFIXES = ("", f"--runtime-endpoint {NPIPE} ", f"--runtime-endpoint {NPIPE} --
 def print_natives(world: World, machine: Machine, kubelet: KubeletState) -> None:
     """Fill `machine.natives` from the state."""
     version = Native(f"Kubernetes {world.plan.version}\n")
-    machine.natives = {KUBELET: {"--version": version}, r"C:\k\kube-proxy.exe": {"--version": version}}
+    proxy = Native(f"Kubernetes {kube_proxy.version(world, machine)}\n")
+    machine.natives = {KUBELET: {"--version": version}, kube_proxy.PROGRAM: {"--version": proxy}}
     source = machine.registry.get(r"HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters", {})
     server = str(source.get("NtpServer", "")).split(",")[0]
     answer = server if machine.services["W32Time"].state == "Running" else "Local CMOS Clock"

@@ -215,9 +215,10 @@ def pod_status(
     exits: dict[str, str],
     images: dict[str, str],
     frozen: bool,
+    unready: frozenset[str] = frozenset(),
 ) -> None:
-    """Write the pod's status. `exits`: container → last line; `images`: container → pull error; `frozen`: the node
-    no longer reports, so that only readiness changes."""
+    """Write the pod's status. `exits`: container → last line; `images`: container → pull error; `unready`: containers
+    whose readiness probe fails; `frozen`: the node no longer reports, so that only readiness changes."""
     status: dict[str, Any] = pod["status"]
     if frozen and status.get("containerStatuses"):
         _conditions(world, pod, initialized=True, scheduled=True, ready=False, containers=True)
@@ -256,6 +257,8 @@ def pod_status(
         _container_status(world, node, c, sandbox, exits.get(c["name"], ""), images.get(c["name"], ""))
         for c in pod["spec"]["containers"]
     ]
+    for one in statuses:
+        one["ready"] = one["ready"] and one["name"] not in unready
     status["containerStatuses"] = statuses
     ready = all(s["ready"] for s in statuses) and not frozen
     status["phase"] = "Pending" if any(n in images for n in names) else "Running"

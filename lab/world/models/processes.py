@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lab.world.machine import Machine, Process
+from lab.world.models.flannel import command as flanneld_command
 from lab.world.models.kube_proxy import settings as proxy_settings
 from lab.world.models.kubelet import KubeletState, runtime_up
 from lab.world.state import World
@@ -53,12 +54,7 @@ def processes_and_ports(
             )
         )
     if daemons["flanneld"]:
-        line = (
-            r"C:\k\flanneld.exe " if world.plan.classic else r"C:\hpc\flannel\flanneld.exe --kube-subnet-mgr"
-        )
-        if world.plan.classic:
-            line += str(machine.services["flanneld"].nssm.get("AppParameters", ""))
-        found.append(Process("flanneld.exe", 4102, 4096, line, created=-85_900.0))
+        found.append(Process("flanneld.exe", 4102, 4096, flanneld_command(world, machine), created=-85_900.0))
     if daemons["kube-proxy"]:
         found.append(
             Process("kube-proxy.exe", 4310, 4302, proxy_settings(world, machine).command, created=-85_880.0)
