@@ -125,6 +125,12 @@ def _host_agent(draft: Draft) -> None:
             finds="node",
         ),
         Case(
+            "tried, and HNS has no load balancer for it: that is another fault",
+            FLANNEL_2022,
+            (tried(Flow(CLUSTER_IP, "10.96.77.7", 80, "timeout", "shop/late")),),
+            quiet=True,
+        ),
+        Case(
             "tried, and it works on this node",
             FLANNEL_2022,
             (tried(Flow(CLUSTER_IP, "10.96.0.1", 443, "open", "default/kubernetes")),),
@@ -139,13 +145,18 @@ def _host_agent(draft: Draft) -> None:
     ],
 )
 def cluster_ip_from_host(
-    node: ThisNode, services: ServiceObjects, pods: Pods, flows: FlowProbes | Failed | NotApplicable
+    node: ThisNode,
+    services: ServiceObjects,
+    pods: Pods,
+    hns: Hns | Failed,
+    flows: FlowProbes | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """Whether a Windows host reaches ClusterIPs depends on version and network: documents contradict each other, so
     it is never an error by itself.
 
     Rule: a HostProcess or hostNetwork pod that is not ready is configured with a Service's ClusterIP; or a connection
-    to one that somebody asked for fails. flannel's and kube-proxy's own pods have checks of their own.
+    to one that somebody asked for fails, and HNS has a load balancer for it. flannel's and kube-proxy's own pods
+    have checks of their own.
     Remedy: give host-network programs the API server's or a node's address, for instance KUBERNETES_SERVICE_HOST
     set to the API endpoint.
     Confused with: pods that cannot reach a ClusterIP: that is kube-proxy.
@@ -175,7 +186,7 @@ def cluster_ip_from_host(
                 break
     if (doubt := untold(flows)) is not None:
         yield doubt
-    asked = of(flows, CLUSTER_IP)
+    asked = [f for f in of(flows, CLUSTER_IP) if isinstance(hns, Failed) or _programmed(hns, f)]
     failed = [flow for flow in asked if not flow.open]
     if failed:
         yield Problem(
@@ -183,6 +194,11 @@ def cluster_ip_from_host(
             f"({failed[0].service}) {ended(failed[0])}. Pods may still reach them.",
             proof={FlowProbes: listed(failed)},
         )
+
+
+def _programmed(hns: Hns, flow: Flow) -> bool:
+    """HNS has the virtual address. Without that nobody reaches it from this node: proxy.lb-missing tells it."""
+    return any(flow.host in b.vips and b.external_port == flow.port for b in hns.load_balancers)
 
 
 LOCAL = Flow(LOCAL_POD, "10.244.1.5", 80, "open", WEB, "win-1")
