@@ -10,7 +10,7 @@ from rich.text import Text
 
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind, Severity
-from targets.clean import clean_line
+from targets.clean import clean, clean_line
 
 SIGNS = {Severity.ERROR: ("✖", "bold red"), Severity.WARN: ("▲", "yellow"), Severity.INFO: ("·", "cyan")}
 
@@ -34,7 +34,9 @@ def print_report(report: Report, console: Console) -> None:
         for effect in report.ranked.consequences(cause.key):
             if effect.key not in told:
                 told.add(effect.key)
-                console.print(Text("      ↳ ").append_text(headline(effect)).append(f"  {effect.message}"))
+                console.print(
+                    Text("      ↳ ").append_text(headline(effect)).append(clean_line(f"  {effect.message}"))
+                )
         console.print()
     if not report.findings:
         console.print("Nothing found.")
@@ -45,14 +47,14 @@ def print_report(report: Report, console: Console) -> None:
 
 def _print_finding(finding: Finding, console: Console) -> None:
     console.print(headline(finding))
-    console.print(Text(f"    {finding.message}"))
+    console.print(Text(clean_line(f"    {finding.message}")))
     for evidence in finding.evidence:
-        first, *more = evidence.excerpt.splitlines() or [""]
+        first, *more = clean(evidence.excerpt).splitlines() or [""]
         console.print(Text(f"    proof   {evidence.fact}: {first}", style="dim"))
         for line in more[:8]:
             console.print(Text(f"            {line}", style="dim"))
     if finding.remedy:
-        console.print(Text(f"    remedy  {finding.remedy}"))
+        console.print(Text(clean_line(f"    remedy  {finding.remedy}")))
 
 
 def unknown_lines(report: Report) -> Iterator[Text]:
@@ -61,7 +63,5 @@ def unknown_lines(report: Report) -> Iterator[Text]:
     reasons = Counter((o.node, o.why.splitlines()[-1] if o.why else "", o.hint) for o in unsure)
     for (node, why, hint), count in reasons.most_common():
         where = f" on {node}" if node else ""
-        text = Text.assemble(
-            ("? could not tell ", "magenta"), f"{count} check{'s' * (count > 1)}{where}: {why}"
-        )
-        yield text.append(f" {hint}" if hint else "")
+        said = f"{count} check{'s' * (count > 1)}{where}: {why} {hint}".rstrip()
+        yield Text.assemble(("? could not tell ", "magenta"), clean_line(said))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui.places import state_folder
 from tui.words.common import print_json
 
 if TYPE_CHECKING:
@@ -122,13 +123,16 @@ def command(
 def _changed(plants: tuple[str, ...], unplants: tuple[str, ...]) -> bool:
     """Plant into the cluster that runs, or take out of it; False if none runs and there is only to plant."""
     from lab.control import plant_in_running, running
+    from targets.clean import clean_line
 
     if not unplants and running() is None:
         return False
     for name in unplants:
-        click.echo(f"taken out: {plant_in_running(name, remove=True)['name']}", err=True)
+        done = plant_in_running(name, remove=True)["name"]
+        click.echo(clean_line(f"taken out: {done}"), err=True)
     for name in plants:
-        click.echo(f"planted in the cluster that runs: {plant_in_running(name)['name']}", err=True)
+        done = plant_in_running(name)["name"]
+        click.echo(clean_line(f"planted in the cluster that runs: {done}"), err=True)
     return True
 
 
@@ -154,6 +158,8 @@ def _environment(practice: Practice) -> dict[str, str]:
     found = practice.environment()
     ours = str(Path(sys.executable).parent)
     found["PATH"] = os.pathsep.join([ours, found.get("PATH", "")])
+    # The practice cluster's folder goes when it ends; what a person copies or saves must outlive it.
+    found["KWINNOW_KEPT"] = os.environ.get("KWINNOW_KEPT") or str(state_folder())
     found["KWINNOW_STATE"] = os.environ.get("KWINNOW_STATE") or str(practice.folder / "state")
     return found
 
