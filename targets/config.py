@@ -90,6 +90,9 @@ def load(given: str = "", environ: Mapping[str, str] = os.environ) -> Config:
     except UnicodeDecodeError:
         raise ConfigError(file, "", "The file is not UTF-8.", "Save it as UTF-8.") from None
     except OSError as error:
+        if isinstance(error, IsADirectoryError | PermissionError) and file.is_dir():  # the latter on Windows
+            fix = f"Name the file in it: {file / 'config.toml'}."
+            raise ConfigError(file, "", "This is a folder.", fix) from None
         raise ConfigError(
             file, "", f"The file cannot be read: {error.strerror}.", "Correct its rights."
         ) from None
@@ -107,11 +110,20 @@ def parse(text: str, file: Path) -> Config:
             file,
             "",
             f"This is not TOML: {what}.",
-            "Text stands in quotes; 'single' ones keep backslashes, as in 'CORP\\user'.",
-            int(place[1]) if place else None,
+            _toml_hint(what),
+            int(place[1]) if place else max(1, len(text.splitlines())),  # “at end of document”
         ) from None
     entries, contexts = Reader(text, file).read(document)
     return Config(file, entries, contexts)
+
+
+def _toml_hint(what: str) -> str:
+    """What mends a file that tomllib does not take, by its own words."""
+    if "overwrite" in what or "declare" in what:
+        return "A key stands once in its table, and a table once; only [[nodes]] may stand again."
+    if "]" in what:
+        return "A table's name stands in brackets: [defaults], [[nodes]]."
+    return "Text stands in quotes; 'single' ones keep backslashes, as in 'CORP\\user'."
 
 
 def _settings(node: NodeRef, entry: NodeEntry) -> WinRMSettings:

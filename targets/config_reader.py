@@ -114,7 +114,10 @@ class Reader:
             )
         looks = {}
         for name, table in raw.items():
-            header = f"[contexts.{name}]"
+            header = f'[contexts."{name}"]'
+            if not isinstance(table, dict):
+                what = f"“{name}” must be a table."
+                raise self._wrong(f"contexts.{name}", what, f"Write {header}.", "[contexts]", 0, name)
             values = self._table(table, f"contexts.{name}", CONTEXT_RULES, header, 0)
             looks[name] = ContextLook(values.get("colour", ""), values.get("read_only", False))
         return looks
@@ -136,7 +139,8 @@ class Reader:
                 raise self._wrong(where, f"“{key}” is not a key of {header}.", fix, header, index, key)
             if not rule.right_type(value):
                 what = f"“{key}” must be {rule.wanted}, not {in_words(value)}."
-                raise self._wrong(where, what, "Correct the value.", header, index, key)
+                fix = f"Write for example {key} = {rule.example}"
+                raise self._wrong(where, what, fix, header, index, key)
             if (wrong := rule.wrong(value)) is not None:
                 raise self._wrong(where, f"“{key}” {wrong[0]}.", wrong[1], header, index, key)
         return cast(dict[str, Any], raw)
@@ -190,6 +194,7 @@ class Reader:
         def plain(line: str) -> str:
             return re.sub(r"[\s\"']", "", line.split("#")[0])
 
+        bare = plain(bare)
         start = 0
         if header:
             wanted = plain(header)

@@ -21,10 +21,14 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Rule:
-    """A key: its type in words and as a test, and what else must hold (None, or (what is wrong, fix))."""
+    """A key: its type in words, as a test and by an example in TOML, and what else must hold.
+
+    `wrong` gives None, or (what is wrong, fix).
+    """
 
     wanted: str
     right_type: Callable[[object], bool]
+    example: str
     wrong: Callable[[object], tuple[str, str] | None] = lambda _: None
 
 
@@ -101,9 +105,9 @@ def _bad_template(value: object) -> tuple[str, str] | None:
         )
     for name in fields:
         if name not in PLACEHOLDERS:
-            near = nearest(name, PLACEHOLDERS)
-            known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            return f"asks for {{{name}}}, which there is not", near or f"There are {known}."
+            known = [f"{{{one}}}" for one in PLACEHOLDERS]
+            near = nearest(f"{{{name}}}", known)
+            return f"asks for {{{name}}}, which there is not", near or f"There are {', '.join(known)}."
     return ("is empty", 'Write for example "{internal_ip}".') if not str(value).strip() else None
 
 
@@ -159,33 +163,41 @@ def _bad_command(value: object) -> tuple[str, str] | None:
     )
 
 
-_PATH = Rule("text (a path)", _text)
-_SECONDS = Rule("a number (seconds)", _number, _bad_seconds)
+def _bad_colour(value: object) -> tuple[str, str] | None:
+    if re.fullmatch(r"#([0-9a-f]{3}|[0-9a-f]{6})|[a-z][a-z_]*\d?", str(value).lower()):
+        return None
+    return f"is “{value}”, which is no colour", 'Write a name ("red", "green") or "#rrggbb".'
+
+
+_PATH = Rule("text (a path)", _text, '"~/corp/file.pem"')
+_SECONDS = Rule("a number (seconds)", _number, "10", _bad_seconds)
 
 NODE_RULES: dict[str, Rule] = {
-    "host": Rule("text", _text, _bad_template),
-    "port": Rule("a whole number", _whole, _bad_port),
-    "transport": Rule("text", _text, _bad_transport),
-    "https": Rule("true or false", _flag),
-    "user": Rule("text", _text),
+    "host": Rule("text", _text, '"{name}.corp.example"', _bad_template),
+    "port": Rule("a whole number", _whole, "5986", _bad_port),
+    "transport": Rule("text", _text, '"kerberos"', _bad_transport),
+    "https": Rule("true or false", _flag, "true"),
+    "user": Rule("text", _text, "'CORP\\svc-kwinnow'"),
     "ca_file": _PATH,
-    "fingerprint": Rule("text", _text, _bad_fingerprint),
-    "proxy": Rule("text (a URL)", _text, _bad_proxy),
-    "kerberos_service": Rule("text", _text),
-    "kerberos_host": Rule("text", _text, _bad_template),
+    "fingerprint": Rule("text", _text, '"AB:CD:…"', _bad_fingerprint),
+    "proxy": Rule("text (a URL)", _text, '"socks5://127.0.0.1:1080"', _bad_proxy),
+    "kerberos_service": Rule("text", _text, '"HTTP"'),
+    "kerberos_host": Rule("text", _text, '"{name}.corp.example"', _bad_template),
     "certificate_file": _PATH,
     "key_file": _PATH,
-    "password_command": Rule("a list of texts (program and arguments)", _texts, _bad_command),
+    "password_command": Rule(
+        "a list of texts (program and arguments)", _texts, '["pass", "show", "windows/{user}"]', _bad_command
+    ),
     "connect_timeout": _SECONDS,
     "deadline": _SECONDS,
 }
 MATCH_RULES: dict[str, Rule] = {
-    "match": Rule("a pattern or a list of patterns", _one_or_more, _bad_pattern),
+    "match": Rule("a pattern or a list of patterns", _one_or_more, '["win-*", "lab?"]', _bad_pattern),
     **NODE_RULES,
 }
 CONTEXT_RULES: dict[str, Rule] = {
-    "colour": Rule("text (a colour's name or #rrggbb)", _text),
-    "read_only": Rule("true or false", _flag),
+    "colour": Rule("text (a colour's name or #rrggbb)", _text, '"red"', _bad_colour),
+    "read_only": Rule("true or false", _flag, "true"),
 }
 TOP_KEYS = ("defaults", "nodes", "contexts")
 _ALSO: dict[str, str] = {"color": "colour", "readonly": "read_only", "username": "user", "hostname": "host"}
@@ -203,12 +215,14 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def in_words(value: object) -> str:
     """The type of a TOML value, for people."""
+    if isinstance(value, list):
+        other = next((in_words(one) for one in value if not isinstance(one, str)), "")
+        return f"a list that holds {other}" if other else "a list"
     names = {
         bool: "true or false",
         int: "a whole number",
         float: "a number",
         str: "text",
-        list: "a list",
         dict: "a table",
     }
     return names.get(type(value), "a date or time")

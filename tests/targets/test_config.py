@@ -129,22 +129,25 @@ ENTRY = "[[nodes]]\nmatch = '*'\nuser = 'u'\n"
         ("[[node]]\nmatch = 'x'\n", "node", 1, "“node”", "Did you mean “nodes”?"),
         ("port = 1\n", "port", 1, "“port”", "under [[nodes]]"),
         ("[contexts.a]\ncolor = 'red'\n", "contexts.a.color", 2, "“color”", "“colour”"),
-        (ENTRY + "port = '5985'\n", "nodes[0].port", 4, "must be a whole number, not text", "Correct"),
-        (ENTRY + "https = 'yes'\n", "nodes[0].https", 4, "must be true or false, not text", "Correct"),
+        (ENTRY + "port = '5985'\n", "nodes[0].port", 4, "must be a whole number, not text", "port = 5986"),
+        (ENTRY + "https = 'yes'\n", "nodes[0].https", 4, "must be true or false, not text", "https = true"),
         (
             ENTRY + "deadline = true\n",
             "nodes[0].deadline",
             4,
             "must be a number (seconds), not true or false",
-            "Correct",
+            "deadline = 10",
         ),
         (
             ENTRY + "password_command = 'pass x'\n",
             "nodes[0].password_command",
             4,
             "must be a list of texts",
-            "Correct",
+            '["pass", "show"',
         ),
+        ("[[nodes]]\nmatch = ['a', 1]\n", "nodes[0].match", 2, "list that holds a whole number", '"win-*"'),
+        ("[contexts]\n'a b' = 'red'\n", "contexts.a b", 2, "“a b” must be a table", '[contexts."a b"]'),
+        ("[contexts.a]\ncolour = '#12'\n", "contexts.a.colour", 2, "no colour", "#rrggbb"),
         ("[nodes]\nmatch = 'x'\n", "nodes", 1, "list of tables", "[[nodes]]"),
         ("[[nodes]]\nuser = 'u'\n", "nodes[0].match", 1, "no “match”", 'match = "*"'),
         (
@@ -162,7 +165,7 @@ ENTRY = "[[nodes]]\nmatch = '*'\nuser = 'u'\n"
             "shell",
         ),
         ("[[nodes]]\nmatch = []\n", "nodes[0].match", 2, "no pattern", "match"),
-        (ENTRY + "host = '{nam}.x'\n", "nodes[0].host", 4, "{nam}", "Did you mean “name”?"),
+        (ENTRY + "host = '{nam}.x'\n", "nodes[0].host", 4, "{nam}", "Did you mean “{name}”?"),
         (ENTRY + "host = '{name'\n", "nodes[0].host", 4, "braces", "{name}"),
         (ENTRY + "host = '{name.__class__}'\n", "nodes[0].host", 4, "braces", "{name}"),
         (ENTRY + "port = 0\n", "nodes[0].port", 4, "no port", "5986"),
@@ -211,9 +214,20 @@ def test_a_proxy_with_a_login_is_refused_and_never_repeated() -> None:
     assert "password" in error.what and "C4nary" not in str(error)
 
 
-def test_text_that_is_not_toml_is_shown_with_its_line() -> None:
-    error = wrong("[[nodes]]\nmatch = '*'\nuser = \"CORP\\kwinnow\"\n")
-    assert error.line == 3 and "single" in error.hint
+@pytest.mark.parametrize(
+    ("text", "line", "fix"),
+    [
+        ("[[nodes]]\nmatch = '*'\nuser = \"CORP\\kwinnow\"\n", 3, "'single' ones keep backslashes"),
+        ("[[nodes]]\nmatch = win-*\n", 2, "in quotes"),
+        ("[[nodes\nmatch = '*'\n", 1, "in brackets: [defaults], [[nodes]]"),
+        ("[defaults]\nport = 1\n[defaults]\n", 3, "stands once"),
+        ("[[nodes]]\nmatch = 'a'\nmatch = 'b'", 3, "stands once"),
+    ],
+)
+def test_text_that_is_not_toml_is_shown_with_its_line(text: str, line: int, fix: str) -> None:
+    error = wrong(text)
+    assert error.line == line and "not TOML" in error.what
+    assert fix in error.hint
 
 
 def test_the_file_is_the_users_or_the_one_that_is_named(tmp_path: Path) -> None:
@@ -226,8 +240,11 @@ def test_a_file_that_is_absent_unreadable_or_of_another_encoding(tmp_path: Path)
     absent = tmp_path / "none.toml"
     with pytest.raises(ConfigError, match="does not exist"):
         load(str(absent), {})
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="This is a folder") as folder:
         load(str(tmp_path), {})
+    assert str(tmp_path / "config.toml") in folder.value.hint
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(str(tmp_path / ("n" * 300)), {})
     utf16 = tmp_path / "utf16.toml"
     utf16.write_text("[defaults]\n", encoding="utf-16")
     with pytest.raises(ConfigError, match="not UTF-8"):
