@@ -31,6 +31,7 @@ from facts.node.windows import Os
 
 HOST_ROUTE = "Could not apply HostRoute policy"
 HOST_ROUTE_SINCE = 18321
+REACHED = ("open", "refused")  # a refusal comes from the pod itself
 _VERSION = re.compile(r"\bversion[=:]\s*\"?(v\d+\.\d+\.\d+[^\s\"]*)", re.IGNORECASE)
 _REMOTE = Flow(REMOTE_POD, "10.244.0.4", 8080, "timeout", "shop/api", "cp-1")
 
@@ -72,6 +73,12 @@ def _agent_calls(system: str) -> Change:
         ),
         Case("tried by somebody", FLANNEL_2022, (tried(_REMOTE),), "node"),
         Case("tried, and it works", FLANNEL_2022, (tried(replace(_REMOTE, outcome="open")),), quiet=True),
+        Case(
+            "refused: the pod was reached, and nothing listens",
+            FLANNEL_2022,
+            (tried(replace(_REMOTE, outcome="refused")),),
+            quiet=True,
+        ),
         Case(
             "an agent that is told a network, not a pod",
             FLANNEL_2022,
@@ -121,7 +128,7 @@ def host_to_remote_pod(
                     proof={Pods: f"{told.where}: {address}"},
                 )
                 break
-    failed = [flow for flow in of(flows, REMOTE_POD) if not flow.open]
+    failed = [flow for flow in of(flows, REMOTE_POD) if flow.outcome not in REACHED]
     if failed:
         said = True
         yield Problem(
