@@ -119,8 +119,8 @@ def act(
         return Failed("malformed", f"The answer of the act cannot be read: {error}.")
 
 
-def entries(session: Session, node: str, step: str) -> list[Entry] | Failed:
-    """The node's own journal of one step, oldest first. NodeUnreachable if nobody was let in."""
+def entries(session: Session, node: str, step: str = "") -> list[Entry] | Failed:
+    """The node's own journal of one step (of all, for ""), oldest first. NodeUnreachable if nobody was let in."""
     question = Asked("node_journal", script_text("node_journal_read.ps1", PACKAGE), {}, READ_SECONDS)
     answer = ask(session, node, question)
     if isinstance(answer, Failed):
@@ -131,7 +131,7 @@ def entries(session: Session, node: str, step: str) -> list[Entry] | Failed:
         said = decoded(answer.value, _Said)
     except msgspec.DecodeError as error:
         return Failed("malformed", f"The journal on {node} cannot be read: {error}.")
-    return [e for e in read_entries(said.journal.encode()) if e.step == step]
+    return [e for e in read_entries(said.journal.encode()) if step in ("", e.step)]
 
 
 def local_time(seconds: int) -> str:

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.text import Text
 from textual.app import App
 from textual.binding import BindingType
 
+from tui.banner import banner
 from tui.look import ON_DARK, ON_LIGHT, THEMES, context_colour
 from tui.palette import CommandTable, Places
 from tui.panes.keys import Keys
@@ -165,7 +165,7 @@ class KwinnowApp(App[None]):
         """Have a screen show what is known now."""
         if page.is_mounted and page.query(Keys):
             page.refreshed()
-            page.tell(self._status(page), self._banner())
+            page.tell(self._status(page), banner(self, page))
             page.paint()
 
     def _status(self, page: Page) -> Status:
@@ -179,21 +179,11 @@ class KwinnowApp(App[None]):
             colour=context_colour(context, configured),
             read_only=self.read_only,
             recording=self.options.open.name if self.options.open else "",
+            lost=not context and self.trouble is not None and not running,
             asking=self.seen.total if running and self.work and self.work.held else None,
             as_of=self.as_of,
             where=page.path,
         )
-
-    def _banner(self) -> Text:
-        """What is wrong with the investigation as a whole. Without anything to show, the fleet says it at length."""
-        from tui.look import block
-
-        if self.trouble is None or (self.trouble.lasting and isinstance(self.page, FleetScreen)):
-            return Text()
-        kept = (
-            "" if self.trouble.lasting else f"What is shown is from {self.as_of or 'before'}. r tries again."
-        )
-        return block(" ".join(part for part in ("✖", self.trouble.what, self.trouble.hint, kept) if part))
 
     # ---- from screen to screen -----------------------------------------------------------------------------
 
@@ -244,6 +234,7 @@ class KwinnowApp(App[None]):
             self.notify("From a recording nothing can be tried.", severity="warning")
         elif self.windows(node, "what can be reached"):
             trying = self.work is not None and self.work.try_flows(node)
+            self._stale = True
             told = f"Trying node ports, ClusterIPs and pods from {node}; f shows what comes of it."
             self.notify(told if trying else "Still asking; try when that has ended.", markup=False)
 
@@ -258,11 +249,15 @@ class KwinnowApp(App[None]):
     # ---- commands of everywhere ----------------------------------------------------------------------------
 
     def action_refresh_all(self) -> None:
+        if self.recorded and self.trouble is None:
+            self.notify("A recording is read, not asked: it says the same again.")
+            return
         if self.work is None or not self.work.again():
             self.notify("Still asking; what hangs is given up at its deadline.")
             return
         self.trouble = None
         self.seen.anew()
+        self._stale = True  # what is on screen is old from now on, and says so
 
     def action_commands_run(self) -> None:
         from tui.screens.sent import SentScreen
@@ -279,7 +274,7 @@ class KwinnowApp(App[None]):
 
         page = self.page
         if page is not None:
-            self.push_screen(help_page(page.NAME, page.HELP))
+            self.push_screen(help_page(page.NAME, page.HELP, recorded=self.recorded))
 
     def open_options(self, options: Options) -> None:
         """Begin anew with other options: another context, another recording."""

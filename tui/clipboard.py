@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tui.places import state_folder
+from tui.places import kept_folder
 
 NATIVE: tuple[tuple[str, ...], ...] = (
     ("wl-copy",),
@@ -72,7 +72,7 @@ def _piped(tool: tuple[str, ...], text: str) -> bool:
 
 
 def _save(text: str, name: str) -> Path | None:
-    folder = state_folder() / "copied"
+    folder = kept_folder() / "copied"
     safe = "".join(c if c.isalnum() or c in "-._" else "-" for c in name)[:80]
     file = folder / f"{datetime.now():%Y%m%d-%H%M%S}-{safe}.md"
     try:

@@ -19,7 +19,8 @@ OF_A_NODE = (FLEET, NODE, FINDINGS, WHY)
 class Command:
     """One thing a person can do. `action` is a textual action of the screen or the app.
 
-    `where` are the names of the screens that offer it. `shown` commands stand in the footer.
+    `where` are the names of the screens that offer it. `shown` commands stand in the footer. `live` ones stay bound in
+    a recording, where they say why they cannot work.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Command:
     action: str
     where: tuple[str, ...]
     shown: bool = True
+    live: bool = False  # asks or changes the cluster: a recording does not offer it
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -55,14 +57,29 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("all-findings", "a", "All", "The findings of all nodes, or of this one.", "every", (FINDINGS,)),
     Command("fold", "space", "Fold", "Show or hide what this cause accounts for.", "fold", (FINDINGS,)),
-    Command("fix", "F", "Fix", "Show the step that mends this, then ask before it runs.", "fix", (FINDINGS,)),
     Command(
-        "undo", "U", "Undo", "Take the last step on this node back.", "undo", (FLEET, NODE, FINDINGS), False
+        "fix",
+        "F",
+        "Fix",
+        "Show the step that mends this, then ask before it runs.",
+        "fix",
+        (FINDINGS, WHY),
+        live=True,
+    ),
+    Command(
+        "undo",
+        "U",
+        "Undo",
+        "Take the last step on this node back, whoever ran it.",
+        "undo",
+        OF_A_NODE,
+        False,
+        live=True,
     ),
     Command(
         "copy", "y", "Copy", "Copy this as Markdown; a file is written as well.", "copy", (*LISTS, READER)
     ),
-    Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs", OF_A_NODE),
+    Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs", OF_A_NODE, live=True),
     Command(
         "probe",
         "P",
@@ -70,6 +87,7 @@ COMMANDS: tuple[Command, ...] = (
         "Try the node ports, ClusterIPs and pods of Services from this Windows node.",
         "probe",
         OF_A_NODE,
+        live=True,
     ),
     Command(
         "differences", "d", "Differences", "Only what differs or could not be told.", "differences", (NODE,)
@@ -109,8 +127,16 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "filter", "slash", "Filter", "Only rows that contain a text; Esc takes it away.", "filter", PAGES
     ),
-    Command("refresh", "r", "Refresh", "Ask everything anew.", "app.refresh_all", LISTS),
-    Command("sent", "C", "Sent", "Every command that was sent, pasteable.", "app.commands_run", OF_A_NODE),
+    Command("refresh", "r", "Refresh", "Ask everything anew.", "app.refresh_all", LISTS, live=True),
+    Command(
+        "sent",
+        "C",
+        "Sent",
+        "Every command that was sent, pasteable.",
+        "app.commands_run",
+        OF_A_NODE,
+        live=True,
+    ),
     Command("contexts", "c", "Context", "Look at another cluster of the kubeconfig.", "app.contexts", LISTS),
     Command("theme", "T", "Theme", "Choose another theme.", "app.change_theme", PAGES, False),
     Command(
@@ -139,9 +165,9 @@ COMMANDS: tuple[Command, ...] = (
 )
 
 
-def of_screen(name: str) -> list[Command]:
-    """The commands that a screen offers, in the table's order."""
-    return [c for c in COMMANDS if name in c.where]
+def of_screen(name: str, *, recorded: bool = False) -> list[Command]:
+    """The commands that a screen offers, in the table's order; of a recording those that can work there."""
+    return [c for c in COMMANDS if name in c.where and not (recorded and c.live)]
 
 
 def bindings(name: str) -> list[BindingType]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from checks.check import load
-from checks.engine import Report, judge
+from checks.engine import Report
 from facts.access import Wishes
 from facts.answers import Answer, Progress
 from facts.catalogue import load as load_facts
@@ -23,6 +23,7 @@ from facts.fact import Fact, Failed
 from facts.session import Session
 from targets.errors import TargetError
 from tui.blend import Blend
+from tui.judging import EVERYTHING, Judging
 from tui.places import state_folder
 
 if TYPE_CHECKING:
@@ -93,7 +94,22 @@ class Investigation:
     running: bool = False
     _closed: bool = False
     _fresh: Session | None = None
-    _judging: threading.Lock = field(default_factory=threading.Lock)
+    _asked: str | None = None  # the node that is asked; "": all are
+
+    def __post_init__(self) -> None:
+        self._judging = Judging(lambda report: self._tell(report, final=False))
+
+    def waits_for(self, node: str = "") -> list[str]:
+        """Of this Windows node (of all, for "") those whose verdict is not by the answers that are being asked for."""
+        if not self.running or self.knows is None or self._asked is None:
+            return []
+        mine = [n for n in self.knows.windows_nodes() if node in ("", n) and self._asked in ("", n)]
+        return [n for n in mine if n not in self._judging.done]
+
+    @property
+    def former(self) -> Session | None:
+        """What stands in for answers that are being asked anew."""
+        return self.knows.former if isinstance(self.knows, Blend) else None
 
     @property
     def wanted(self) -> set[type[Fact]]:
@@ -103,13 +119,13 @@ class Investigation:
 
     def start(self) -> None:
         """Open the session and ask everything."""
-        self._run(self._first)
+        self._run(self._first, "")
 
     def again(self) -> bool:
         """Ask everything anew. False while something is still being asked."""
         if self.running:
             return False
-        self._run(self._first if self.held is None else self._anew)
+        self._run(self._first if self.held is None else self._anew, "")
         return True
 
     def try_flows(self, node: str) -> bool:
@@ -121,9 +137,9 @@ class Investigation:
         def work() -> None:
             held.session.wish(Wishes(flows=True), node)
             held.session.again([Wishes], nodes=[node])
-            self._judge(final=True)
+            self._judge()
 
-        self._run(work)
+        self._run(work, node)
         return True
 
     def drain(self) -> list[News]:
@@ -153,7 +169,9 @@ class Investigation:
         except queue.Empty:
             return ""
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, work: Callable[[], None], node: str) -> None:
+        self._asked = node
+        self._judging.done = set()
         self.running = True
         threading.Thread(
             target=self._guarded, args=(work,), daemon=True, name="kwinnow-investigation"
@@ -182,9 +200,10 @@ class Investigation:
         self.held = held
         self.knows = self._fresh = held.session
         self.news.put(Ready(held))
-        held.session.gather(self.wanted, self._watch)
+        with self._judging.beside(held.session):
+            held.session.gather(self.wanted, lambda progress: self._watch(held.session, progress))
         self._end(held.session)
-        self._judge(final=True)
+        self._judge()
 
     def _anew(self) -> None:
         assert self.held is not None
@@ -192,14 +211,15 @@ class Investigation:
         fresh = former.renewed()
         blend = Blend(fresh, former)
         self.knows, self._fresh = blend, fresh
-        fresh.gather(self.wanted, lambda progress: self._watch_blend(blend, progress))
+        with self._judging.beside(blend):
+            fresh.gather(self.wanted, lambda progress: self._watch_blend(blend, progress))
         if "" not in blend.through and not isinstance(fresh.get(Nodes), Nodes):
             self.knows = former
             self._say_lost(fresh.answer(Nodes))
             return
         self.held.session = self.knows = fresh
         self._end(fresh)
-        self._judge(final=True)
+        self._judge()
 
     def _end(self, session: Session) -> None:
         answer = session.answer(Nodes)
@@ -210,30 +230,30 @@ class Investigation:
         if isinstance(answer.value, Failed):
             self.news.put(Trouble(answer.value.why, answer.value.hint, lasting=self.report is None))
 
-    def _watch(self, progress: Progress) -> None:
+    def _watch(self, session: Session, progress: Progress) -> None:
         self.news.put(progress)
         # Causes show as soon as one node is through; the others are still on their way.
-        if progress.outcome == "finished":
-            self._judge(final=False)
+        if progress.node and progress.outcome == "finished":
+            self._judging.through(session, progress.node)
 
     def _watch_blend(self, blend: Blend, progress: Progress) -> None:
         self.news.put(progress)
         if not progress.node and progress.done == progress.total:
-            if not isinstance(blend.fresh.get(Nodes), Nodes):
-                return
-            blend.through.add("")
+            if isinstance(blend.fresh.get(Nodes), Nodes):
+                blend.through.add("")
+                self._judging.through(blend, EVERYTHING)
         elif progress.node and progress.outcome == "finished":
             blend.through.add(progress.node)
-        else:
-            return
-        self._judge(final=False)
+            self._judging.through(blend, progress.node)
 
-    def _judge(self, *, final: bool) -> None:
-        if self.knows is None or self._closed:
-            return
-        with self._judging:
-            self.report = judge(self.knows)
-        self.news.put(Judged(self.report, final))
+    def _judge(self) -> None:
+        if self.knows is not None and not self._closed:
+            self._tell(self._judging.whole(self.knows), final=True)
+
+    def _tell(self, report: Report, *, final: bool) -> None:
+        if not self._closed:
+            self.report = report
+            self.news.put(Judged(report, final))
 
 
 def _shown() -> set[type[Fact]]:

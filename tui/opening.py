@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from targets.clean import clean_line
 from targets.errors import TargetError
 
 # The wires are imported where they are opened: `--help` and the console's first paint wait for none of them.
@@ -58,7 +59,7 @@ def asks(user: str) -> str:
     """A password from the terminal. Only called where standard input is one."""
     import click
 
-    return str(click.prompt(f"Password of {user}", hide_input=True, err=True))
+    return str(click.prompt(clean_line(f"Password of {user}"), hide_input=True, err=True))
 
 
 def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
@@ -108,9 +109,12 @@ def unknown_nodes(session: Session) -> TargetError | None:
 
     value = session.get(Nodes)
     known = [n.name for n in value.windows] if isinstance(value, Nodes) else []
-    near = difflib.get_close_matches(missing[0], known, 1)
+    typed = clean_line(missing[0])
+    near = difflib.get_close_matches(typed, known, 1)
     hint = f"Did you mean {near[0]}?" if near else f"Windows nodes: {', '.join(known) or 'none'}."
-    return TargetError(f"The cluster has no Windows node {missing[0]}.", hint)
+    if typed != missing[0]:  # on screen it would look like a name that the cluster has
+        return TargetError(f"The name {missing[0]!a} holds characters that no node's name can have.", hint)
+    return TargetError(f"The cluster has no Windows node {typed}.", hint)
 
 
 def _knows_nodes(session: Session) -> bool:

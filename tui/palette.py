@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
+from textual.content import Content
 
 from tui.commands import key_names, of_screen
 
@@ -14,12 +15,36 @@ if TYPE_CHECKING:
     from tui.app import KwinnowApp
 
 
+def score(matcher: Matcher, title: str, more: str = "") -> float:
+    """How well an entry answers what was typed; 0: not at all.
+
+    Whose name begins with it comes before those where a word does, then matches anywhere in the name, then in `more`.
+    """
+    typed, name = matcher.query.lower().strip(), title.lower()
+    strength = matcher.match(title)
+    if strength > 0:
+        rank = 3 if name.startswith(typed) else 2 if f" {typed}" in name else 1
+        return rank + strength / (1 + strength)
+    strength = matcher.match(f"{title} {more}") if more else 0.0
+    return strength / (1 + strength)
+
+
+def marked(matcher: Matcher, title: str) -> Content:
+    """The title with what was typed marked. Never read as markup: what a hostile server calls a node may hold any."""
+    content = Content(title)
+    strength, places = matcher.fuzzy_search.match(matcher.query, title)
+    for at in places if strength else ():
+        if not title[at].isspace():
+            content = content.stylize(matcher.match_style, at, at + 1)
+    return content
+
+
 class CommandTable(Provider):
     """The commands of the screen beneath the palette."""
 
     def _commands(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         name = getattr(self.screen, "NAME", "")
-        for command in of_screen(name):
+        for command in of_screen(name, recorded=getattr(self.app, "recorded", False)):
             if command.id != "palette":
                 run = partial(self.screen.run_action, command.action)
                 yield f"{command.title}  ({key_names(command)})", command.help, run
@@ -31,8 +56,8 @@ class CommandTable(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for title, text, run in self._commands():
-            if (score := matcher.match(f"{title} {text}")) > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=text)
+            if (found := score(matcher, title, text)) > 0:
+                yield Hit(found, marked(matcher, title), run, text=title, help=text)
 
 
 class Places(Provider):
@@ -52,5 +77,5 @@ class Places(Provider):
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for title, text, run in self._places():
-            if (score := matcher.match(title)) > 0:
-                yield Hit(score, matcher.highlight(title), run, text=title, help=text)
+            if (found := score(matcher, title)) > 0:
+                yield Hit(found, marked(matcher, title), run, text=title, help=text)

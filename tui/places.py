@@ -1,4 +1,4 @@
-"""Where kwinnow keeps files of its own."""
+"""Where kwinnow keeps files of its own, and those that a person keeps."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ def state_folder() -> Path:
     from platformdirs import user_state_path
 
     return user_state_path("kwinnow")
+
+
+def kept_folder() -> Path:
+    """What a person saved on purpose: copies, logs. The state folder, but KWINNOW_KEPT overrides it: the state of a
+    practice cluster goes when it ends, and these must not.
+    """
+    given = os.environ.get("KWINNOW_KEPT")
+    return Path(given) if given else state_folder()

@@ -74,6 +74,7 @@ class FleetRow:
     infos: int
     unsure: int  # checks that could not tell
     judged: bool
+    doubted: bool  # something that could have found a fault here could not tell; of a Linux node the cluster's checks
     build: str
     kubelet: str
     runtime: str
@@ -146,6 +147,7 @@ def _row(name: str, node: NodeObject | None, knows: Knows, seen: Seen, tally: _T
         tally.found[name, Severity.INFO],
         tally.unsure[name],
         tally.judged and (asked is None or asked.finished),
+        tally.unsure[name if windows else CLUSTER] > 0,
         system.version.removeprefix("10.0.") if isinstance(system, Os) else _build(node),
         info.kubelet_version if info else "",
         info.container_runtime_version.replace("://", " ") if info else "",

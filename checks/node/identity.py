@@ -65,16 +65,18 @@ def labels_os(node: ThisNode, os: Os | Failed) -> Iterator[Said]:
     wanted = {_OS: "windows", _ARCH: info.architecture or "amd64"}
     if (minor(info.kubelet_version) or _BUILD_SINCE) >= _BUILD_SINCE and running:
         wanted[_BUILD] = running
+    gone = [f"{key}={value}" for key, value in wanted.items() if key not in labels]
     wrong = [
-        f"{key} is {labels.get(key) or 'missing'} and not {value}"
+        f"{key} is {labels[key] or 'empty'} and not {value}"
         for key, value in wanted.items()
-        if labels.get(key) != value
+        if key in labels and labels[key] != value
     ]
+    said = [f"{node.name} lacks the label{'s' * (len(gone) > 1)} {', '.join(gone)}."] if gone else []
     if wrong:
-        yield Problem(
-            f"Labels of {node.name} do not fit what runs there: {'; '.join(wrong)}.",
-            proof={ThisNode: "; ".join(wrong)},
-        )
+        said.append(f"Labels of {node.name} do not fit what runs there: {'; '.join(wrong)}.")
+    if said:
+        proof = "; ".join([*(f"{label} is missing" for label in gone), *wrong])
+        yield Problem(" ".join(said), proof={ThisNode: proof})
     elif isinstance(os, Failed):
         yield CannotTell(f"Which build of Windows runs on {node.name} is not known: {os.why}", hint=os.hint)
 

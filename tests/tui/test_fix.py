@@ -198,7 +198,10 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
             await judged(pilot, app)
             await until(pilot, lambda: FINDING in screen_text(app))
             await pilot.press("U")
-            await until(pilot, lambda: "can be undone" in screen_text(app))
+            await until(
+                pilot, lambda: isinstance(app.screen, FixScreen) and "has been undone already" in said(app)
+            )
+            assert offered(app) == ""
         assert [e.mark for e in Journal(state).entries()][-2:] == [Mark.UNDOING, Mark.UNDONE]
 
     asyncio.run(run())

@@ -18,11 +18,17 @@ class Keys(Static):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self.commands = [c for c in of_screen(name) if c.shown]
+        self.of, self.recorded = name, False
         self._places: list[tuple[int, int, Command]] = []
 
     def on_mount(self) -> None:
         self._show()
+
+    def tell(self, *, recorded: bool) -> None:
+        """Offer what can work here."""
+        if recorded != self.recorded:
+            self.recorded = recorded
+            self._show()
 
     def on_resize(self) -> None:
         self._show()
@@ -37,7 +43,7 @@ class Keys(Static):
         return own[0] if own else key_names(command).split()[0]
 
     def _show(self) -> None:
-        hints = [(c, self._key(c)) for c in self.commands]
+        hints = [(c, self._key(c)) for c in of_screen(self.of, recorded=self.recorded) if c.shown]
         room = max(self.size.width, 1) - 1
         while hints and sum(cell_len(f"{k} {c.title}") + 3 for c, k in hints) > room:
             last = next((i for i in range(len(hints) - 1, -1, -1) if hints[i][0].id not in ALWAYS), None)

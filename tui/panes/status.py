@@ -20,6 +20,7 @@ class Status:
     colour: Color = CALM
     read_only: bool = False
     recording: str = ""
+    lost: bool = False  # it could not be opened; the screen says why
     asking: tuple[int, int] | None = None
     as_of: str = ""
     where: str = ""
@@ -44,6 +45,8 @@ def render(status: Status) -> Text:
         ground = status.colour
         ink = "#000000" if ground.brightness > 0.5 else "#ffffff"
         text.append(f" {status.context} ", f"bold {ink} on {ground.hex}")
+    elif status.lost:
+        text.append(" ✖ not opened ", "bold red")
     else:
         text.append(" opening … ", "dim")
     if status.read_only:

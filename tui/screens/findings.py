@@ -12,8 +12,11 @@ from tui.commands import FINDINGS, bindings
 from tui.look import GOOD, INFO, QUIET, SEVERITY, UNSURE, block, line, word
 from tui.markdown import finding_markdown
 from tui.panes.table import Column, Row
+from tui.screens.checked import checked, told
+from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
 
+NONE = "none"  # the key of the row that says that nothing was found
 UNDER = " > "  # between the keys of a cause and of what it accounts for
 
 
@@ -75,9 +78,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
         ]
         if not rows and not self.needle:
             rows.append(
-                Row(
-                    "none", (word("✔", GOOD), Text("Nothing found"), Text(), Text(), self._none(bool(doubts)))
-                )
+                Row(NONE, (word("✔", GOOD), Text("Nothing found"), Text(), Text(), self._none(bool(doubts))))
             )
         if doubts:
             rows += [Row("doubts", (Text("Could not be told"),), heading=True), *doubts]
@@ -90,7 +91,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
 
     def _cells(self, finding: Finding, lead: str) -> tuple[Text, ...]:
         sign, style = SEVERITY[finding.severity]
-        mends = " ⚒" if finding.id in self.kwinnow.steps and not self.kwinnow.recorded else ""
+        mends = " ⚒" if self._mends(finding) else ""
         first = word(f"{sign}", style).append(f"{lead:>3}", QUIET)
         name = line(finding.id, "bold" if not lead.strip().startswith("↳") else "").append(mends, INFO)
         return first, name, line(str(finding.object)), line(finding.node), line(finding.message)
@@ -109,9 +110,14 @@ What could not be told stands at the end: it is neither wrong nor right."""
             return word(
                 "Nothing has been judged yet; findings show here as soon as a node has answered.", QUIET
             )
+        if key == NONE:
+            return word(f"{told(report, self.node)} Enter lists them.\n", QUIET)
         if finding is None:
             return _doubt_detail(report, key)
-        return finding_text(finding, report, mends=finding.id in self.kwinnow.steps)
+        return finding_text(finding, report, mends=self._mends(finding))
+
+    def _mends(self, finding: Finding) -> bool:
+        return finding.id in self.kwinnow.steps and not self.kwinnow.recorded
 
     # ---- acts ----------------------------------------------------------------------------------------------
 
@@ -127,13 +133,19 @@ What could not be told stands at the end: it is neither wrong nor right."""
         self.kwinnow.paint(self)
 
     def action_page(self) -> None:
-        finding = self._finding(self.current)
+        finding, report = self._finding(self.current), self.kwinnow.report
         check = finding.id if finding else self.current.partition("?")[2].partition("@")[0]
         if check:
             self.kwinnow.open_check_page(check)
+        elif self.current == NONE and report is not None:
+            self.app.push_screen(ReaderScreen("What was checked", checked(report, self.node)))
 
     def on_table_chosen(self) -> None:
-        self.action_fold()
+        finding, report = self._finding(self.current), self.kwinnow.report
+        if finding is not None and report is not None and report.ranked.consequences(finding.key):
+            self.action_fold()
+        else:
+            self.action_page()
 
     def action_copy(self) -> None:
         finding, report = self._finding(self.current), self.kwinnow.report
@@ -147,6 +159,8 @@ What could not be told stands at the end: it is neither wrong nor right."""
         finding = self._finding(self.current)
         if finding is not None:
             self.kwinnow.open_fix(finding)
+        else:
+            self.notify("There is no finding here to mend.", severity="warning")
 
 
 def words(finding: Finding) -> str:
@@ -205,9 +219,6 @@ def doubts(report: Report, node: str) -> dict[tuple[str, str, str], list[Outcome
 
 def _doubt_detail(report: Report, key: str) -> Text:
     text = Text()
-    if key == "none":
-        told = ", ".join(f"{count} {kind}" for kind, count in report.counts().items() if count)
-        return word(f"Of all checks on all nodes: {told}.\n", QUIET)
     for (where, why, hint), outcomes in doubts(report, "").items():
         if f"?{outcomes[0].id}@{where}" != key:
             continue

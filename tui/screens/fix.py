@@ -21,7 +21,9 @@ from checks.finding import Finding, Outcome, OutcomeKind
 from playbooks.audit import Audit
 from playbooks.engine import Ended, Plan, StepRunner
 from playbooks.journal import Journal, Mark
+from playbooks.plan import told
 from playbooks.step import NotPossible, Step
+from playbooks.undo import plan_last_undo
 from targets.errors import TargetError
 from tui.commands import FIX, bindings
 from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, WARN, block, word
@@ -47,19 +49,18 @@ def open_fix(app: KwinnowApp, finding: Finding) -> None:
 
 
 def open_undo(app: KwinnowApp, node: str) -> None:
-    """Open the undo of the last step that was run on the node (on any, for ""), or say that there is none."""
+    """Open the undo of the last step that was run on the node, by whomever (for "": on any node from here)."""
     if not _may(app):
         return
-    _, server = app.place
-    journal = Journal(state_folder())
-    for entry in reversed(journal.entries()):
-        if (entry.server, entry.mark) != (server, Mark.ACTED) or node not in ("", entry.node):
-            continue
-        step = next((s for i, s in app.steps.items() if i == entry.step), None)
-        if step is not None and journal.last_run(entry.step, entry.node, server)[-1].mark is not Mark.UNDONE:
-            app.push_screen(FixScreen(app, step, entry.node, undo=True))
-            return
-    app.notify(f"Nothing that was done on {node or 'any node'} from here can be undone.", markup=False)
+    if not node:
+        _, server = app.place
+        ours = [e.node for e in Journal(state_folder()).entries() if e.server == server]
+        node = ours[-1] if ours else ""
+    if not node or app.windows(node, "what was done"):
+        if node:
+            app.push_screen(FixScreen(app, None, node))
+        else:
+            app.notify("From here nothing was done in this cluster; choose a node to read its journal.")
 
 
 def _may(app: KwinnowApp) -> bool:
@@ -79,28 +80,30 @@ def _may(app: KwinnowApp) -> bool:
 
 
 class FixScreen(ModalScreen[None]):
-    """Plan, confirmation, run, result; then an undo."""
+    """Plan, confirmation, run, result; then an undo. Without a step it is about the last one that was run there."""
 
     NAME = FIX
     BINDINGS = bindings(FIX)
 
-    def __init__(self, app: KwinnowApp, step: Step, node: str, *, undo: bool = False) -> None:
+    def __init__(self, app: KwinnowApp, step: Step | None, node: str) -> None:
         super().__init__(classes="overlay")
         assert app.held is not None
         session, folder = app.held.session, state_folder()
-        self.step, self.node, self.undo = step, node, undo
-        self.context, self.server = app.place
+        self.step, self.node = step, node
+        self.steps = app.steps
+        self.context, _ = app.place
         self.said: queue.SimpleQueue[Said] = queue.SimpleQueue()
         locking = cast("Locking", session.cluster)
         self.runner = StepRunner(session, locking, Journal(folder), Audit(folder), self.said.put)
         self.plan: Plan | None = None
-        self.busy = False
+        self.acting = False
         self.changed = False
         self.text = Text()
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="tall") as box:
-            box.border_title = f"{'Undo' if self.undo else 'Fix'}: {self.step.check}"
+            title = f"Fix: {self.step.check}" if self.step else f"Undo the last step on {self.node}"
+            box.border_title = Text(title)
             with VerticalScroll():
                 yield Static(id="plan")
             with Horizontal(id="buttons"):
@@ -112,16 +115,18 @@ class FixScreen(ModalScreen[None]):
         self.query_one("#run", Button).display = False
         self.query_one("#cancel", Button).focus()
         self.set_interval(1 / 15, self._drain)
-        if self.undo:
-            self._offer_undo()
+        step = self.step
+        if step is None:
+            self._say(word(f"Reading the journal on {self.node} …\n", INFO))
+            self._run(lambda: plan_last_undo(self.runner, self.steps, self.node))
         else:
-            self._say(word(f"Checking {self.step.check} on {self.node} anew …\n", INFO))
-            self._run(lambda: self.runner.plan(self.step, self.node))
+            self._say(word(f"Checking {step.check} on {self.node} anew …\n", INFO))
+            self._run(lambda: self.runner.plan(step, self.node))
 
     # ---- the thread ----------------------------------------------------------------------------------------
 
-    def _run(self, work: Callable[[], Said]) -> None:
-        self.busy = True
+    def _run(self, work: Callable[[], Said], *, acts: bool = False) -> None:
+        self.acting = acts
         threading.Thread(target=self._guarded, args=(work,), daemon=True, name="kwinnow-fix").start()
 
     def _guarded(self, work: Callable[[], Said]) -> None:
@@ -142,11 +147,11 @@ class FixScreen(ModalScreen[None]):
             if isinstance(said, str):
                 self._say(word(f"… {said}\n", INFO))
                 continue
-            self.busy = False
+            self.acting = False
             if isinstance(said, Plan):
                 self.plan = said
                 self._say(plan_text(said))
-                self._offer(f"Run on {self.node} in {self.context}")
+                self._offer(f"{'Undo' if said.undoes else 'Run'} on {self.node} in {self.context}")
             else:
                 self._say(result_text(said))
                 if isinstance(said, Ended):
@@ -165,17 +170,15 @@ class FixScreen(ModalScreen[None]):
         button.label = Text(label)
         button.display, button.disabled = True, False
 
-    def _offer_undo(self) -> None:
-        self.undo = True
-        if not self.step.undo:
-            self._say(word(f"\nThere is no undo: {self.step.undo_says}\n", WARN))
-            return
-        self._say(undo_text(self.step, self.node, self.context, self.server))
-        self._offer(f"Undo on {self.node} in {self.context}")
-
     def _after(self, ended: Ended) -> None:
-        if ended.mark in (Mark.DONE, Mark.FAILED) and not self.undo:
-            self._offer_undo()
+        """Offer to take back what has just been done."""
+        plan = self.plan
+        if plan is None or plan.undoes is not None or ended.mark not in (Mark.DONE, Mark.FAILED):
+            return
+        if plan.step.undo:
+            self._run(lambda: self.runner.plan_undo(plan.step, self.node))
+        else:
+            self._say(word(f"\nThere is no undo: {plan.step.undo_says}\n", WARN))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         if event.button.id != "run":
@@ -184,14 +187,12 @@ class FixScreen(ModalScreen[None]):
         event.button.disabled, event.button.display = True, False
         self.query_one("#cancel", Button).focus()
         self.changed = True
-        if self.undo:
-            self._run(lambda: self.runner.undo(self.step, self.node))
-        elif self.plan is not None:
-            plan = self.plan
-            self._run(lambda: self.runner.run(plan))
+        plan = self.plan
+        if plan is not None:
+            self._run(lambda: self.runner.run(plan), acts=True)
 
     def action_close(self) -> None:
-        if self.busy and self.changed:
+        if self.acting:
             self.notify("It runs on the node; the end is awaited, so that it stands in the journal.")
             return
         self.dismiss()
@@ -213,23 +214,20 @@ def _fact(label: str, value: str, style: str = "") -> Text:
 def plan_text(plan: Plan) -> Text:
     """What will run, where, and who else feels it."""
     step = plan.step
-    text = Text("\n").append_text(_fact("Finding", plan.finding.message))
+    text = Text("\n")
+    if plan.undoes is not None:
+        text.append("Undo\n", "bold").append_text(_fact("Takes back", f"the run {told(plan.undoes)}"))
+    else:
+        text.append_text(_fact("Finding", plan.finding.message))
+    if plan.goes_on is not None:
+        text.append_text(_fact("Goes on with", f"the run {told(plan.goes_on)}"))
     text.append_text(_fact("Step", step.title, "bold"))
     text.append_text(_fact("Node", plan.node, "bold"))
     text.append_text(_fact("Cluster", f"{plan.context}  {plan.server}", "bold"))
     text.append_text(_fact("Blast radius", step.blast_radius, WARN))
-    text.append_text(_fact("Undo", step.undo_says))
+    text.append_text(_fact("Does" if plan.undoes else "Undo", step.undo_says))
     text.append_text(_fact("Parameters", f"$p = {msgspec.json.encode(plan.sent).decode()}"))
-    return text.append_text(_script(step.text()))
-
-
-def undo_text(step: Step, node: str, context: str, server: str) -> Text:
-    """What the undo would run, and where."""
-    text = word("\nUndo\n", "bold").append_text(_fact("Does", step.undo_says))
-    text.append_text(_fact("Node", node, "bold")).append_text(
-        _fact("Cluster", f"{context}  {server}", "bold")
-    )
-    return text.append_text(_script(step.undo_text()))
+    return text.append_text(_script(plan.script))
 
 
 def _script(script: str) -> Text:
@@ -246,7 +244,9 @@ def result_text(said: Said) -> Text:
             return word("✔ Done; the check passes now.\n", f"bold {GOOD}")
         if said.mark is Mark.UNDONE:
             found = said.outcome is not None and said.outcome.kind is OutcomeKind.FOUND
-            return word(f"✔ Undone{'; the check finds the fault again' if found else ''}.\n", f"bold {GOOD}")
+            why = f" {said.why}" if said.why else ""
+            again = "; the check finds the fault again" if found else ""
+            return word(f"✔ Undone{again}.", f"bold {GOOD}").append_text(block(f"{why}\n"))
         return word("✖ Failed: ", f"bold {BAD}").append_text(block(f"{said.why}\n"))
     if isinstance(said, Outcome):
         if said.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED):

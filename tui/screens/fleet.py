@@ -100,13 +100,17 @@ First cause is the finding that accounts for most of what is wrong there."""
             text.append(f"{sign} First cause ", style)
             text.append_text(block(f"{found.cause.id}: {found.cause.message}\n"))
             text.append_text(block(f"  Remedy: {found.cause.remedy}\n" if found.cause.remedy else ""))
-        elif found.judged and not found.errors + found.warnings + found.unsure:
+        elif found.judged and not found.doubted and not found.errors + found.warnings:
             text.append("✔ Every check that could be made here passes.\n", GOOD)
         access = self.kwinnow.get(Access, found.name) if found.os == "windows" else None
         for attempt in access.attempts if isinstance(access, Access) else ():
             sign, style = ("✔", GOOD) if attempt.worked else ("✖", BAD)
             text.append(f"{sign} {attempt.way} ", style)
             text.append_text(block(f"{attempt.address} {attempt.why} {attempt.hint}".strip() + "\n"))
+        if not found.name:
+            from tui.rights import whole_text  # not before the first paint
+
+            text.append_text(whole_text(self.kwinnow.get))
         text.append_text(self._unsure(found.name))
         return text
 
@@ -194,7 +198,7 @@ def findings(row: FleetRow) -> Text:
         return counts(row.errors, row.warnings, row.infos)
     if not row.judged:
         return word("…", QUIET) if row.os == "windows" or not row.name else Text("")
-    return word("none found", QUIET) if row.unsure else word("✔ none", GOOD)
+    return word("none found", QUIET) if row.doubted else word("✔ none", GOOD)
 
 
 def cause(row: FleetRow) -> Text:

@@ -17,7 +17,7 @@ from tui.commands import LOGS, bindings
 from tui.look import INFO, QUIET, WARN, line
 from tui.panes.log_lines import Line, harmless
 from tui.panes.log_pane import TIMES, LogPane
-from tui.places import state_folder
+from tui.places import kept_folder
 from tui.screens.page import Page
 
 Start = Callable[[LogChoice], Stream[LogRow]]
@@ -222,7 +222,7 @@ unsaid."""
     def action_save(self) -> None:
         """What is shown (the filter counts), with all its times."""
         file = (
-            state_folder()
+            kept_folder()
             / "logs"
             / f"{datetime.now():%Y%m%d-%H%M%S}-{self.choice.pod}-{self.choice.container}.log"
         )

@@ -14,25 +14,26 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.commands import CHOOSE, READER, bindings
+from tui.panes.hanging import Hanging
 from tui.panes.keys import Keys
 from tui.panes.table import Column, Row, Table
 
 
 class ReaderScreen(ModalScreen[None]):
-    """Some text, to scroll and to copy."""
+    """Some text, to scroll and to copy. `shown` is how it is laid out, where that is not the text itself."""
 
     NAME = READER
     BINDINGS = bindings(READER)
 
-    def __init__(self, title: str, text: Text, copied: str = "") -> None:
+    def __init__(self, title: str, text: Text, copied: str = "", shown: Hanging | None = None) -> None:
         super().__init__(classes="overlay")
-        self.heading, self.text, self.copied = title, text, copied
+        self.heading, self.text, self.copied, self.shown = title, text, copied, shown
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="tall") as box:
             box.border_title = Text(self.heading)
             with VerticalScroll():
-                yield Static(self.text)
+                yield Static(self.text if self.shown is None else self.shown)
         yield Keys(self.NAME)
 
     def action_close(self) -> None:

@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tui.banner import BAD, NOTE, WARN, Banner
 from tui.panes.detail import Detail
 from tui.panes.keys import Keys
 from tui.panes.status import Status, StatusBar
@@ -72,14 +73,17 @@ class Page(Screen[None]):
     def tick(self) -> None:
         """Called on every tick while this screen is on top."""
 
-    def tell(self, status: Status, banner: Text) -> None:
-        """Status line and banner."""
+    def tell(self, status: Status, banner: Banner) -> None:
+        """Status line, banner, and which keys can work."""
         self.query_one(StatusBar).tell(status)
+        self.query_one(Keys).tell(recorded=self.kwinnow.recorded)
         widget = self.query_one("#banner", Static)
-        widget.set_class(bool(banner.plain), "shown")
-        if getattr(self, "_banner", "") != banner.plain:
-            self._banner = banner.plain
-            widget.update(banner)
+        for kind in (BAD, WARN, NOTE):
+            widget.set_class(kind == banner.kind, kind)
+        widget.set_class(bool(banner.text.plain), "shown")
+        if getattr(self, "_banner", "") != banner.text.plain:
+            self._banner = banner.text.plain
+            widget.update(banner.text)
 
     # ---- filter --------------------------------------------------------------------------------------------
 

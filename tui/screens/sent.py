@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from facts.fact import QUESTIONS, Origin
 from targets.target import Sent
 from tui.commands import SENT, bindings
 from tui.look import BAD, GOOD, INFO, QUIET, block, line, word
@@ -14,6 +15,9 @@ from tui.markdown import fenced
 from tui.panes.table import Column, Row
 from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
+
+UNDER_WAY = ("", "running")
+SLACK = 1.0  # seconds between the moment of an answer and that of the run that brought it
 
 
 class SentScreen(ListPage):
@@ -43,23 +47,39 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
 
     def rows(self) -> list[Row]:
         rows = [
-            Row(str(i), _cells(e))
+            Row(str(i), _cells(e, self._answers(e)))
             for i, e in enumerate(self._entries())
             if self.keeps(f"{e.target} {e.outcome} {e.text}")
         ]
         return rows[::-1]
+
+    def _answers(self, entry: Sent) -> int:
+        """How many answers this run brought, of those that are still known (a refresh lets the old ones go)."""
+        held = self.kwinnow.held
+        if held is None or entry.outcome != "stopped":
+            return 0
+        since, until = entry.at - SLACK, entry.at + entry.ms / 1000 + SLACK
+        known = held.session.answers.copy().by_key.items()
+        return sum(
+            node == entry.target
+            and QUESTIONS[fact].origin is Origin.NODE
+            and since <= answer.at.timestamp() <= until
+            for (fact, node), answer in known
+        )
 
     def _entry(self) -> Sent | None:
         return self._entries()[int(self.current)] if self.current else None
 
     def detail(self, key: str) -> Text:
         entry = self._entry()
-        return whole(entry) if entry else Text()
+        return whole(entry, self._answers(entry)) if entry else Text()
 
     def action_open(self) -> None:
         entry = self._entry()
         if entry is not None:
-            self.app.push_screen(ReaderScreen(f"Sent to {entry.target}", whole(entry), entry.text))
+            self.app.push_screen(
+                ReaderScreen(f"Sent to {entry.target}", self.detail(self.current), entry.text)
+            )
 
     def on_table_chosen(self) -> None:
         self.action_open()
@@ -70,20 +90,26 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
             self.kwinnow.copy_text(f"{fenced(entry.text)}\n", f"sent-{entry.target}")
 
 
-def _cells(entry: Sent) -> tuple[Text, ...]:
+def _cells(entry: Sent, answers: int) -> tuple[Text, ...]:
     at = datetime.fromtimestamp(entry.at)
-    took = word(f"{entry.ms / 1000:6.2f} s" if entry.outcome else "…", QUIET)
+    ended = entry.outcome not in UNDER_WAY
+    took = word(f"{entry.ms / 1000:6.2f} s" if ended else "…", QUIET)
     outcome = word("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
-    if entry.outcome == "stopped":  # by kwinnow itself, once it had all that it asked for
-        outcome = word("■ stopped", QUIET)
-    if not entry.outcome:
-        outcome = word("under way", INFO)
+    if entry.outcome == "stopped":
+        outcome = word(f"✔ {answers} answers", GOOD) if answers else word("■ ended", QUIET)
+    if not ended:
+        outcome = word("◌ under way", INFO)
     return Text(f"{at:%H:%M:%S}"), line(entry.target), took, outcome, line(entry.text)
 
 
-def whole(entry: Sent) -> Text:
+def whole(entry: Sent, answers: int = 0) -> Text:
     """All of an entry: how it ended, then what was sent."""
     text = Text()
-    if entry.detail:
-        text.append("It ended  ", INFO).append_text(block(f"{entry.detail}\n\n"))
+    how = entry.detail
+    if entry.outcome == "stopped":  # the collector waits for more input, which nobody has for it
+        came = f"{answers} answers came, and then" if answers else "After the last answer that was waited for"
+        how = f"{came} kwinnow closed it, {entry.ms / 1000:.2f} s after it began ({entry.detail})."
+    if how:
+        text.append("It ended  " if entry.outcome not in UNDER_WAY else "It runs by  ", INFO)
+        text.append_text(block(f"{how}\n\n"))
     return text.append_text(block(entry.text))

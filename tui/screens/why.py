@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,6 +11,7 @@ from checks.chain import chain, first_cause
 from checks.check import load
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
+from checks.ids import CheckId
 from tui.commands import WHY, bindings
 from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, block, line, word
 from tui.markdown import finding_markdown
@@ -23,7 +25,8 @@ class WhyScreen(ListPage):
     HELP = """The links that can make this node not ready, from the way in to the kubelet's report, each judged.
 
 ✔ passed   ✖ found   ? could not be told   ! the check itself broke. Links that do not apply here are left out.
-◀ marks the first cause: mend that one first. Enter shows the help page of a link, f all findings of the node."""
+◀ marks the first cause: mend that one first (F, where kwinnow has a step for it). Enter shows the help page of a
+link, f all findings of the node."""
     BINDINGS = bindings(WHY)
     EMPTY = "Nothing has been judged yet."
     COLUMNS: ClassVar[tuple[Column, ...]] = (
@@ -35,6 +38,7 @@ class WhyScreen(ListPage):
     def __init__(self, node: str) -> None:
         super().__init__()
         self.node = node
+        self._placed = ""  # the row on which this screen put the cursor
 
     @property
     def path(self) -> str:
@@ -65,12 +69,14 @@ class WhyScreen(ListPage):
         return rows
 
     def paint(self) -> None:
-        """The cursor starts on the first cause."""
-        fresh = not self.current
+        """The cursor is on the first cause, also when that becomes another one, until a person moves it."""
+        untouched = self.current == self._placed
         super().paint()
         _, cause = self._links()
-        if fresh and cause is not None:
-            self.query_one(Table).put(cause.id)
+        if untouched:
+            if cause is not None:
+                self.query_one(Table).put(cause.id)
+            self._placed = self.current
 
     def detail(self, key: str) -> Text:
         links, cause = self._links()
@@ -87,7 +93,8 @@ class WhyScreen(ListPage):
             )
             text.append(verdict, UNSURE if unsure else GOOD)
         outcome = next((o for o in links if o.id == key), None)
-        return text.append_text(_outcome_text(outcome, report, self.kwinnow.steps)) if outcome else text
+        steps = {} if self.kwinnow.recorded else self.kwinnow.steps
+        return text.append_text(_outcome_text(outcome, report, steps)) if outcome else text
 
     def action_page(self) -> None:
         if self.current:
@@ -95,6 +102,13 @@ class WhyScreen(ListPage):
 
     def on_table_chosen(self) -> None:
         self.action_page()
+
+    def action_fix(self) -> None:
+        outcome = next((o for o in self._links()[0] if o.id == self.current), None)
+        if outcome is not None and outcome.findings:
+            self.kwinnow.open_fix(outcome.findings[0])
+        else:
+            self.notify("Nothing was found by this link, so there is nothing to mend.")
 
     def action_copy(self) -> None:
         links, cause = self._links()
@@ -110,8 +124,7 @@ class WhyScreen(ListPage):
         self.kwinnow.copy_text(text, f"why-{self.node}")
 
 
-def _outcome_text(outcome: Outcome, report: Report, steps: object) -> Text:
-    assert isinstance(steps, dict)
+def _outcome_text(outcome: Outcome, report: Report, steps: Container[CheckId]) -> Text:
     text = Text()
     for finding in outcome.findings:
         text.append_text(finding_text(finding, report, mends=finding.id in steps)).append("\n")
