@@ -27,6 +27,7 @@ from lab.windows.node import Replay, WindowsNode
 from lab.windows.replay import replay as packaged_replay
 from lab.world.derive import derive
 from lab.world.machine import Machine
+from lab.world.net import admits
 from lab.world.restart import delete_pod
 from lab.world.scenarios import build
 from lab.world.state import Key, LogLine, Object, World
@@ -292,6 +293,8 @@ class Practice:
     def _kubelet_down(self, node: str) -> str:
         with self._lock:
             machine = self._world.windows.get(node)
+            if machine is not None and not admits(machine, 10250, "TCP"):
+                return f"dial tcp {machine.address}:10250: i/o timeout"
             if machine is None or any(port == 10250 for _, port, _ in machine.listening):
                 return ""
             return f"dial tcp {machine.address}:10250: connect: connection refused"

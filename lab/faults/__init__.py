@@ -5,14 +5,28 @@ Each is one small function with an id, registered by its decorator. Adding one i
 
 from __future__ import annotations
 
-from lab.faults import conditions, flannel, kubelet, pause, questions, runtime, services, symptoms, underlay
+from lab.faults import (
+    attach,
+    conditions,
+    flannel,
+    kubelet,
+    nodes,
+    pause,
+    questions,
+    runtime,
+    services,
+    symptoms,
+    underlay,
+)
 from lab.faults.fault import CONDITIONS, FAULTS, QUESTIONS, Condition, Fault, Question, Stage
 
 __all__ = ["CONDITIONS", "FAULTS", "QUESTIONS", "Condition", "Fault", "Question", "Stage"]
 _MODULES = (
+    attach,
     conditions,
     flannel,
     kubelet,
+    nodes,
     pause,
     questions,
     runtime,

@@ -77,6 +77,8 @@ def _once(world: World) -> None:
     controllers.workload_status(world)
     for name, node in found.items():
         _report(world, world.windows[name], node)
+    for former, name in world.former.items():
+        nodes.former_node(world, former, world.windows[name])
     flows.from_hosts(world)
 
 
@@ -204,6 +206,11 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
     nodes.windows_node(world, machine, node.kubelet)
     pods.sandbox_events(world, machine)
     _back_off_events(world, machine)
+    for each in world.pods_on(machine.name):
+        on_the_way = {
+            c for c, why in node.images.get(each["metadata"]["uid"], {}).items() if why == pods.PULLING
+        }
+        pods.pull_events(world, machine, each, on_the_way)
     programs.readiness_events(world, machine)
     start = world.epoch + (
         machine.services["kubelet"].started if "kubelet" in machine.services else -86_000.0
@@ -242,7 +249,12 @@ def _report(world: World, machine: Machine, node: _Node) -> None:
         world,
         machine,
         node.kubelet,
-        {d: _runs(world, machine, d) and not world.daemon(machine.name, d).exit for d in (FLANNEL, PROXY)},
+        {
+            d: _runs(world, machine, d)
+            and not world.daemon(machine.name, d).exit
+            and not world.daemon(machine.name, d).data.get("unstarted")
+            for d in (FLANNEL, PROXY)
+        },
     )
 
 

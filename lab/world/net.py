@@ -167,8 +167,8 @@ def remote_routes(network: HnsObject) -> dict[str, dict[str, Any]]:
     return {p["DestinationPrefix"]: p for p in network["Policies"] if p.get("Type") == "RemoteSubnetRoute"}
 
 
-def admits_udp(machine: Machine, port: int) -> bool:
-    """Whether the Windows firewall lets UDP `port` in."""
+def admits(machine: Machine, port: int, protocol: str) -> bool:
+    """Whether the Windows firewall lets UDP or TCP `port` in."""
     if not any(machine.firewall.profiles.values()) or machine.firewall.default_inbound != "Block":
         return True
     matching = [
@@ -176,7 +176,11 @@ def admits_udp(machine: Machine, port: int) -> bool:
         for r in machine.firewall.rules
         if r.enabled
         and r.direction == "Inbound"
-        and r.protocol in ("UDP", "Any")
+        and r.protocol in (protocol, "Any")
         and (r.local_port == ["Any"] or str(port) in r.local_port)
     ]
     return bool(matching) and all(r.action == "Allow" for r in matching)
+
+
+def admits_udp(machine: Machine, port: int) -> bool:
+    return admits(machine, port, "UDP")

@@ -93,6 +93,7 @@ class NodeMemory:
     daemons: dict[str, Daemon] = field(default_factory=dict)
     last_post: float | None = None  # when the kubelet last reached the API server; None: it does so now
     pulled: dict[str, str] = field(default_factory=dict)  # image reference → digest that is on disk
+    pulls: dict[str, float] = field(default_factory=dict)  # image reference → when its download began
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,15 @@ class World:
     # Pairs of nodes between whose addresses the network below drops UDP 4789: a security group, NSX.
     no_tunnel: set[frozenset[str]] = field(default_factory=set)
     port_forwards: list[Forward] = field(default_factory=list)
+    downlink: dict[str, float] = field(
+        default_factory=dict
+    )  # node → bytes a second of its pulls; else at once
+    appetite: dict[tuple[str, str], int] = field(
+        default_factory=dict
+    )  # (namespace, app) → CPUs that a pod takes
+    former: dict[str, str] = field(
+        default_factory=dict
+    )  # name under which a machine joined before → its name now
     deleted_pods: set[tuple[str, str]] = field(
         default_factory=set
     )  # (namespace, name): names are not used twice

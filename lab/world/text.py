@@ -83,6 +83,11 @@ _SENTENCES: dict[int, tuple[str, str, str]] = {
         "Eine erwartete Richtlinie wurde nicht gefunden.",
         "找不到所需的策略。",
     ),
+    0x803B0009: (  # worded after the constant's name, HCN_E_VFP_PORTSETTING_NOT_FOUND
+        "The VFP port setting was not found.",
+        "Die VFP-Porteinstellung wurde nicht gefunden.",
+        "找不到 VFP 端口设置。",
+    ),
     0x803B0013: (
         "The specified port already exists.",
         "Der angegebene Port ist bereits vorhanden.",
@@ -92,6 +97,11 @@ _SENTENCES: dict[int, tuple[str, str, str]] = {
         "The container operating system does not match the host operating system.",
         "Das Containerbetriebssystem stimmt nicht mit dem Hostbetriebssystem überein.",
         "容器操作系统与主机操作系统不匹配。",
+    ),
+    0xC037010E: (
+        "A virtual machine or container with the specified identifier does not exist.",
+        "Ein virtueller Computer oder Container mit dem angegebenen Bezeichner ist nicht vorhanden.",
+        "具有指定标识符的虚拟机或容器不存在。",
     ),
 }
 _LANGUAGES = {"en": 0, "de": 1, "zh": 2}

@@ -124,11 +124,20 @@ def add(world: World, machine: Machine, pod: Object, sandbox: str) -> tuple[str,
         raise CniError(missing)
     if network["Type"].lower() not in _TYPES.get(conf.delegate, (network["Type"].lower(),)):
         raise CniError(f"network {conf.name} is of an unexpected type: {network['Type']}")
+    if not world.plan.classic and "win-" in conf.delegate and not _second(conf):
+        # In the first schema the plug-in attaches the endpoint to a compute system, which containerd's pod has not yet.
+        why = f"{sentence(0xC037010E, culture)} (0xc037010e)"
+        raise CniError(
+            f"error while adding HNS endpoint: container {sandbox} encountered an error during hcsshim::OpenContainer: "
+            f"failure in a Windows system call: {why}"
+        )
     prefix = network["Subnets"][0]["AddressPrefix"]
     cidr = (lease or {}).get("FLANNEL_SUBNET", prefix)
     address = allocate(machine, conf.name, cidr, sandbox)
     if machine.os.build == 17763 and machine.os.ubr < OVERLAY_SINCE:
         raise CniError(_endpoint_failure(0x803B0008, culture))
+    if machine.drivers.get("vfpext") != "Running":
+        raise CniError(_endpoint_failure(0x803B0009, culture))
     if not inside(address, prefix):
         raise CniError(_endpoint_failure(0x803B0005, culture))
     servers, suffix = dns_for(world, machine, conf, pod)
@@ -153,6 +162,11 @@ def add(world: World, machine: Machine, pod: Object, sandbox: str) -> tuple[str,
         )
     )
     return address, identity
+
+
+def _second(conf: CniConf) -> bool:
+    """Whether the delegate is told to use the second schema of HNS."""
+    return str(conf.document.get("delegate", {}).get("apiVersion", "")) == "2"
 
 
 def _endpoint_failure(code: int, culture: str) -> str:

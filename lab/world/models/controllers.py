@@ -81,7 +81,8 @@ def _candidates(world: World, spec: dict[str, Any]) -> list[Object]:
     return [
         node
         for node in world.each("v1", "Node")
-        if _selects(spec.get("nodeSelector", {}), node["metadata"]["labels"])
+        if node["metadata"]["name"] not in world.former
+        and _selects(spec.get("nodeSelector", {}), node["metadata"]["labels"])
         and _affinity_admits(spec, node["metadata"]["labels"])
         and all(
             _tolerates(spec, taint)

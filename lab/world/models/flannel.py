@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from lab.world.machine import Adapter, File, Machine
+from lab.world.models import start_script
 from lab.world.models.flannel_lease import PREFIX, Log, annotate, outside, vxlan_config_line
 from lab.world.models.reach import api_error, dial, kubelet_api_error
 from lab.world.models.settings import (
@@ -212,6 +213,11 @@ def run_windows(world: World, machine: Machine, daemon: Daemon, incarnation: str
     try:
         if not world.plan.classic:
             _write_cni_conf(world, machine)
+        waiting = start_script.waits(world, machine)
+        if waiting:
+            log += waiting
+            daemon.data["unstarted"] = True
+            return list(log)
         name = _identify(world, machine)
         log.append("Created subnet manager: Kubernetes Subnet Manager - " + name)
         _start(world, machine, world.get("v1", "Node", name), log, daemon)

@@ -12,6 +12,7 @@ from lab.world.models.settings import (
     REMOVED_FLAGS,
     KubeletSettings,
     containerd,
+    containerd_version,
     file,
     kubeconfig,
     kubelet,
@@ -66,6 +67,29 @@ def settle_runtime(world: World, machine: Machine) -> None:
     machine.pipes = keep + ([pipe_of(world, machine).rsplit("\\", 1)[-1]] if up else [])
 
 
+def lacks_cri_v1(machine: Machine) -> str:
+    """What gRPC answers to a client that speaks CRI v1 alone; empty since containerd 1.6."""
+    if containerd_version(machine)[1] >= (1, 6):
+        return ""
+    return "rpc error: code = Unimplemented desc = unknown service runtime.v1.RuntimeService"
+
+
+def starved(world: World, machine: Machine, settings: KubeletSettings) -> bool:
+    """Whether programs in pods leave the kubelet too little CPU: they want all, no limit holds them, and it runs at
+    their own priority (https://github.com/kubernetes/kubernetes/issues/95735)."""
+    if settings.flags.get("--windows-priorityclass", "NORMAL_PRIORITY_CLASS") != "NORMAL_PRIORITY_CLASS":
+        return False
+    taken = 0
+    for sandbox in world.node_memory(machine.name).sandboxes.values():
+        pod = world.find("v1", "Pod", sandbox.pod[1], sandbox.pod[0])
+        app = pod["metadata"].get("labels", {}).get("app", "") if pod else ""
+        if pod and not any(
+            c.get("resources", {}).get("limits", {}).get("cpu") for c in pod["spec"]["containers"]
+        ):
+            taken += world.appetite.get((sandbox.pod[0], app), 0)
+    return taken >= machine.os.cpus
+
+
 def _endpoint_pipe(endpoint: str) -> str:
     return endpoint.replace("/", "\\").rsplit("\\", 1)[-1]
 
@@ -116,6 +140,11 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
                 '"command failed" err="failed to run Kubelet: validate service connection: validate CRI v1 runtime API '
                 f'for endpoint \\"{endpoint}\\": rpc error: code = Unavailable desc = connection error: desc = '
                 f'\\"transport: Error while dialing: {reason}: {sentence(0x2, culture)}\\""'
+            )
+        if runtime_up(world, machine) and minor >= 26 and lacks_cri_v1(machine):
+            return (
+                '"command failed" err="failed to run Kubelet: validate service connection: validate CRI v1 runtime API '
+                f'for endpoint \\"{endpoint}\\": {lacks_cri_v1(machine)}"'
             )
     return ""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.world.machine import Event, File, Machine
-from lab.world.models import flannel_lease
+from lab.world.models import flannel_lease, start_script
 from lab.world.models.flannel import WAITING
-from lab.world.models.kubelet import KubeletState
+from lab.world.models.kubelet import KubeletState, starved
 from lab.world.net import admits_udp, network_named, remote_routes
 from lab.world.state import Daemon, LinuxNode, LogLine, World
 from lab.world.text import klog_time
@@ -39,7 +39,10 @@ def flannel_lines(lines: list[str], start: float) -> list[LogLine]:
 
     made = stamped([(level(text), text) for text in lines], "main.go:537", start)
     # What the script that started flanneld prints has no header.
-    return [(at, text if text == WAITING else line) for (at, line), text in zip(made, lines, strict=True)]
+    return [
+        (at, text if text == WAITING or start_script.prints(text) else line)
+        for (at, line), text in zip(made, lines, strict=True)
+    ]
 
 
 def proxy_lines(lines: list[str], start: float) -> list[LogLine]:
@@ -97,6 +100,9 @@ def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[L
             )
     if state.service != "Running":
         return first
+    if world.plan.minor >= 22 and starved(world, machine, state.settings):
+        what = '"Housekeeping took longer than expected" err="housekeeping took too long"'
+        complaints.append(("E", f'{what} expected="1s" actual="11.84s"'))
     refused = stamped(
         _refused_forwards(world, machine, state), "httpstream.go:251", world.now - world.now % 60 - 8
     )

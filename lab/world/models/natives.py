@@ -8,9 +8,9 @@ from typing import Any
 from lab.world.images import digest
 from lab.world.machine import Machine, Native
 from lab.world.models import cni, kube_proxy
-from lab.world.models.kubelet import KubeletState, runtime_up
+from lab.world.models.kubelet import KubeletState, lacks_cri_v1, runtime_up
 from lab.world.models.pods import container_id, pause_reference
-from lab.world.models.settings import NPIPE, containerd
+from lab.world.models.settings import NPIPE, containerd, containerd_version
 from lab.world.state import World
 from lab.world.text import rfc3339_nano, sentence
 
@@ -33,7 +33,10 @@ def print_natives(world: World, machine: Machine, kubelet: KubeletState) -> None
     if world.plan.classic:
         machine.natives[DOCKER] = _docker(world, machine, kubelet)
         return
-    built = "containerd.exe github.com/containerd/containerd v1.7.22 7f7fdf5fed64eb6a7caf99b3e12efcf9d60e311c"
+    release = containerd_version(machine)[0]
+    built = (
+        f"containerd.exe github.com/containerd/containerd v{release} 7f7fdf5fed64eb6a7caf99b3e12efcf9d60e311c"
+    )
     machine.natives[CONTAINERD] = {"--version": Native(built + "\n")}
     machine.natives[CRICTL] = _crictl(world, machine)
 
@@ -50,6 +53,9 @@ def _crictl(world: World, machine: Machine) -> dict[str, Native]:
             f'Unavailable desc = connection error: desc = "transport: Error while dialing: {why}"\n'
         )
         answers = {c: Native("", text, 1) for c in commands}
+    elif lacks_cri_v1(machine):  # crictl of 1.26 and newer speaks CRI v1 alone, too
+        text = f'validate service connection: validate CRI v1 runtime API for endpoint "{NPIPE}": '
+        answers = {c: Native("", text + lacks_cri_v1(machine) + "\n", 1) for c in commands}
     else:
         documents = (
             _info(world, machine),

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from lab.world.images import digest
 from lab.world.machine import Machine
 from lab.world.models.events import node_event
-from lab.world.models.kubelet import KubeletState
+from lab.world.models.kubelet import KubeletState, starved
+from lab.world.models.settings import containerd_version
 from lab.world.state import LinuxNode, Object, World, new_object
 from lab.world.text import rfc3339, rfc3339_micro, stable_hex, stable_uid
 
 RENEWED = 3.0  # seconds since the last renewal of a healthy node's lease
+STARVED = 29.0  # the same where the kubelet gets too little CPU: late, within the 40 s that a lease lasts
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _PRESSURES = (
@@ -21,9 +24,11 @@ _PRESSURES = (
 )
 
 
-def _lease(world: World, name: str, last_post: float | None, clock_offset: float) -> None:
+def _lease(
+    world: World, name: str, last_post: float | None, clock_offset: float, ago: float = RENEWED
+) -> None:
     uid = world.get("v1", "Node", name)["metadata"]["uid"]
-    renewed = (world.now - RENEWED if last_post is None else last_post) + clock_offset
+    renewed = (world.now - ago if last_post is None else last_post) + clock_offset
     item = new_object(
         "coordination.k8s.io/v1",
         "Lease",
@@ -173,7 +178,9 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
         status["nodeInfo"] = {
             "architecture": "amd64",
             "bootID": stable_hex(1, machine.name).upper(),
-            "containerRuntimeVersion": "docker://19.3.18" if plan.classic else "containerd://1.7.22",
+            "containerRuntimeVersion": "docker://19.3.18"
+            if plan.classic
+            else f"containerd://{containerd_version(machine)[0]}",
             "kernelVersion": f"10.0.{build}.{ubr}",
             "kubeProxyVersion": plan.version if plan.classic else "",
             "kubeletVersion": plan.version,
@@ -205,7 +212,8 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
         )
         node_event(world, machine.name, "Warning", "FreeDiskSpaceFailed", text, count=14, component="kubelet")
     _taints(world, node, _UNREACHABLE if memory.last_post is not None else _NOT_READY if problems else "")
-    _lease(world, machine.name, memory.last_post, machine.os.clock_offset)
+    ago = STARVED if starved(world, machine, kubelet.settings) else RENEWED
+    _lease(world, machine.name, memory.last_post, machine.os.clock_offset, ago)
     if memory.last_post is not None or problems:
         node_event(
             world,
@@ -216,6 +224,23 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
             component="node-controller" if memory.last_post is not None else "kubelet",
             ago=max(1.0, world.now - (world.changed_at or world.now)),
         )
+
+
+def former_node(world: World, name: str, machine: Machine) -> None:
+    """The Node that a machine had before it joined under another name: nobody posts for it any more."""
+    node, now = world.find("v1", "Node", name), world.find("v1", "Node", machine.name)
+    if node is None or now is None or "nodeInfo" not in now["status"]:
+        return
+    memory = world.node_memory(name)
+    if memory.last_post is None:
+        memory.last_post = world.changed_at or world.now
+    kept = ("capacity", "allocatable", "daemonEndpoints", "nodeInfo", "images")
+    node["status"].update({key: copy.deepcopy(now["status"][key]) for key in kept})
+    addresses = (("InternalIP", machine.address), ("Hostname", name))
+    node["status"]["addresses"] = [{"type": kind, "address": value} for kind, value in addresses]
+    _conditions(world, node, memory.last_post, [])
+    _taints(world, node, _UNREACHABLE)
+    _lease(world, name, memory.last_post, machine.os.clock_offset)
 
 
 def disk_full(machine: Machine) -> bool:

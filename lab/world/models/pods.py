@@ -14,6 +14,7 @@ from lab.world.state import Object, Sandbox, World
 from lab.world.text import rfc3339, sentence, stable_hex
 
 FAILED = "FailedCreatePodSandBox"
+PULLING = "pulling"  # what `pull` says while the image is on its way: no error, and no image either
 
 
 def is_host_process(pod: Object) -> bool:
@@ -37,7 +38,7 @@ def registry_host(reference: str) -> str:
 
 
 def pull(world: World, machine: Machine, reference: str) -> str:
-    """Empty if the image is on disk or a pull succeeds, else the runtime's error."""
+    """Empty if the image is on disk or a pull succeeds, PULLING while it goes on, else the runtime's error."""
     pulled = world.node_memory(machine.name).pulled
     image = world.registries.get(reference)
     if reference in pulled:
@@ -71,8 +72,23 @@ def pull(world: World, machine: Machine, reference: str) -> str:
                 f"windows/amd64 10.0.{machine.os.build} in the manifest list entries"
             )
         return f"no match for platform in manifest {digest(reference)}: not found"
+    rate = world.downlink.get(machine.name, 0.0)
+    begun = world.node_memory(machine.name).pulls.setdefault(reference, world.now) if rate else world.now
+    if (world.now - begun) * rate < image.size and rate:
+        return PULLING
     pulled[reference] = digest(reference)
     return ""
+
+
+def pull_events(world: World, machine: Machine, pod: Object, pulling: set[str]) -> None:
+    """The kubelet's events about the pod's images that are on their way (containers by name)."""
+    for container in pod["spec"]["containers"]:
+        if container["name"] in pulling:
+            image = container["image"]
+            ago = world.now - world.node_memory(machine.name).pulls.get(image, world.now)
+            pod_event(
+                world, pod, "Normal", "Pulling", f'Pulling image "{image}"', component="kubelet", ago=ago
+            )
 
 
 def _pause_failure(world: World, machine: Machine, kubelet: KubeletState, pod: Object) -> str:
@@ -178,6 +194,9 @@ def _container_status(
         "ready": False,
         "lastState": {},
     }
+    if image_error == PULLING:
+        status["state"] = _waiting("ContainerCreating")
+        return status
     if image_error:
         status["state"] = _waiting("ImagePullBackOff", f'Back-off pulling image "{image}": {image_error}')
         return status

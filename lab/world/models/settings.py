@@ -15,6 +15,7 @@ import yaml
 from lab.world.machine import File, Machine
 from lab.world.state import Plan, World
 
+CONTAINERD_PROGRAM = r"C:\Program Files\containerd\containerd.exe"
 CONTAINERD_CONFIG = r"C:\Program Files\containerd\config.toml"
 KUBELET_CONFIG = r"C:\var\lib\kubelet\config.yaml"
 KUBELET_FLAGS = r"C:\var\lib\kubelet\kubeadm-flags.env"
@@ -73,12 +74,24 @@ class Runtime:
     error: str = ""
 
 
+def containerd_version(machine: Machine) -> tuple[str, tuple[int, ...]]:
+    """The version of containerd.exe, as text and as numbers."""
+    program = file(machine, CONTAINERD_PROGRAM)
+    text = program.version if program else ""
+    return text, tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
 def containerd(machine: Machine) -> Runtime:
     text = file(machine, CONTAINERD_CONFIG)
     try:
         document = tomllib.loads(text.text) if text else {}
     except tomllib.TOMLDecodeError as error:
         return Runtime(error=str(error))
+    newest = 2 if containerd_version(machine)[1] < (2,) else 3
+    written = document.get("version", 1)
+    if written > newest:
+        why = f"expected containerd config version equal to or less than `{newest}`, got `{written}`"
+        return Runtime(error=why)
     cri = document.get("plugins", {}).get("io.containerd.grpc.v1.cri", {})
     cni = cri.get("cni", {})
     default = Runtime()
