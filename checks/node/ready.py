@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.cni.links import no_flanneld
 from checks.edits import not_ready, silent
 from checks.finding import ERROR, INFO, Problem, Said
 from checks.relations import SILENT
@@ -133,7 +134,10 @@ def _still_pulling(minutes: float, failed: bool = False) -> Change:
     "node.notready.flannel-pulling",
     title="The pod network's image is on the node",
     severity=INFO,
-    explains=[cause_of("node.notready", when=lambda cause, effect: SILENT not in effect.message)],
+    explains=[
+        cause_of("node.notready", when=lambda cause, effect: SILENT not in effect.message),
+        *no_flanneld(),
+    ],
     cases=[
         Case("for three minutes", FLANNEL_2022, (not_ready(_NO_CNI), _still_pulling(3)), finds="node"),
         Case("for an hour", FLANNEL_2022, (not_ready(_NO_CNI), _still_pulling(60)), quiet=True),

@@ -56,6 +56,8 @@ def _settings(table: Any) -> str:
     explains=[
         cause_of("runtime.containerd.stopped"),
         cause_of("runtime.containerd.cni-dirs"),
+        cause_of("image.pause.ref"),  # sandbox_image is among what is ignored
+        cause_of("image.pause.kubeadm-mismatch"),
         *NO_RUNTIME,
     ],
     cases=[

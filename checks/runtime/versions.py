@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from checks.cases import Change, fields
+from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import node_object
 from checks.effects import NO_RUNTIME
@@ -143,7 +144,7 @@ def version_hpc(node: ThisNode, containerd: Containerd, pods: Pods) -> Iterator[
     "runtime.containerd.version-cri",
     title="containerd speaks the CRI that the kubelet needs",
     severity=ERROR,
-    explains=NO_RUNTIME,
+    explains=[*NO_RUNTIME, cause_of("runtime.containerd.version-hpc")],
     cases=[
         Case("1.5 with 1.31", FLANNEL_2022, (fields(Containerd, version="1.5.18"),), finds="node"),
         Case("1.6 with 1.31", FLANNEL_2022, (fields(Containerd, version="1.6.36"),), quiet=True),
