@@ -6,6 +6,7 @@ Source: "Authorization" in the Kubernetes documentation. Rules match as in its R
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -43,17 +44,8 @@ class Rights(msgspec.Struct, frozen=True, rename="camel"):
     namespace: str = ""  # "" is the whole cluster
 
     def allows(self, verb: str, group: str, resource: str, name: str | None = None) -> bool:
-        """Whether a rule grants it. `resource` is as in RBAC: "pods/log"; the core group is "".
-
-        Without a name only rules count that are not narrowed to names.
-        """
-        return any(
-            _has(rule.verbs, verb)
-            and _has(rule.api_groups, group)
-            and _covers(rule.resources or (), resource)
-            and (not rule.resource_names or name in rule.resource_names)
-            for rule in self.resource_rules or ()
-        )
+        """Whether a rule grants it (`allowed`)."""
+        return allowed(self.resource_rules or (), verb, group, resource, name)
 
     def allows_url(self, verb: str, path: str) -> bool:
         """Whether a rule grants a path that is no resource, such as /livez."""
@@ -107,6 +99,22 @@ def permission(
         "spec": {"resourceAttributes": {key: value for key, value in attributes.items() if value}},
     }
     return cluster.create(f"{_API}/selfsubjectaccessreviews", body, _AccessReview).status
+
+
+def allowed(
+    rules: Iterable[ResourceRule], verb: str, group: str, resource: str, name: str | None = None
+) -> bool:
+    """Whether one of the rules grants it. `resource` is as in RBAC: "pods/log"; the core group is "".
+
+    Without a name only rules count that are not narrowed to names.
+    """
+    return any(
+        _has(rule.verbs, verb)
+        and _has(rule.api_groups, group)
+        and _covers(rule.resources or (), resource)
+        and (not rule.resource_names or name in rule.resource_names)
+        for rule in rules
+    )
 
 
 def _has(have: tuple[str, ...] | None, wanted: str) -> bool:

@@ -9,20 +9,21 @@ from checks.check import Case, check
 from checks.edits import way_failed
 from checks.finding import ERROR, INFO, CannotTell, Problem, Said
 from facts.access import Access, ThisNode
-from facts.cluster.control_plane import Rights, Rule
+from facts.cluster.control_plane import Rights
 from facts.examples import FLANNEL_2022
 from facts.fact import Failed
+from targets.rights import ResourceRule
 
 _FILTERED = way_failed("connect", "unreachable", "filtered", "no answer")
 
 
-def _may(*rules: Rule, incomplete: bool = False) -> Change:
+def _may(*rules: ResourceRule, incomplete: bool = False) -> Change:
     return lambda draft: draft.put(Rights, Rights(rules, incomplete))
 
 
-_READS = Rule(("get", "list"), ("",), ("nodes", "pods"))
-_PROXY = Rule(("get",), ("",), ("nodes/proxy",))
-_PODS = Rule(("create",), ("",), ("pods", "pods/exec"))
+_READS = ResourceRule(("get", "list"), ("",), ("nodes", "pods"))
+_PROXY = ResourceRule(("get",), ("",), ("nodes/proxy",))
+_PODS = ResourceRule(("create",), ("",), ("pods", "pods/exec"))
 
 
 @check(

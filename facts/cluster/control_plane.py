@@ -10,8 +10,7 @@ import yaml
 from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
 from facts.fact import Fact, NotApplicable, asked_of_cluster
 from targets.errors import MalformedAnswer, NotFound
-from targets.rights import Rights as UserRights
-from targets.rights import rights
+from targets.rights import ResourceRule, allowed, rights
 from targets.target import ClusterTarget
 
 
@@ -48,13 +47,6 @@ class ApiServer(Fact, frozen=True):
         return cls(version.git_version, cluster.text("/livez").strip())
 
 
-class Rule(msgspec.Struct, frozen=True):
-    verbs: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-    resources: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
-
-
 class Wanted(msgspec.Struct, frozen=True):
     """One thing that kwinnow asks of the API. `namespace` empty: in all of them."""
 
@@ -87,23 +79,24 @@ WANTED: tuple[Wanted, ...] = (
 class Rights(Fact, frozen=True):
     """What this user may do (SelfSubjectRulesReview), known before a missing right bites.
 
-    `rules` are those of kube-system, which hold everywhere-rules too; `everywhere` hold in all namespaces.
+    `rules` are those of kube-system, among them what holds in all namespaces; `everywhere` are the latter alone.
     """
 
     SOURCE: ClassVar[str] = "kubectl auth can-i --list"
 
-    rules: tuple[Rule, ...]
+    rules: tuple[ResourceRule, ...]
     incomplete: bool = False
-    everywhere: tuple[Rule, ...] = ()
+    everywhere: tuple[ResourceRule, ...] = ()
 
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> Rights:
         system, wide = rights(cluster, "kube-system"), rights(cluster)
-        return cls(_rules(system), system.incomplete or wide.incomplete, _rules(wide))
+        incomplete = system.incomplete or wide.incomplete
+        return cls(system.resource_rules or (), incomplete, wide.resource_rules or ())
 
-    def allows(self, verb: str, group: str, resource: str, name: str = "") -> bool:
+    def allows(self, verb: str, group: str, resource: str, name: str | None = None) -> bool:
         """Whether the rules allow it in kube-system. With `incomplete` a False is not certain."""
-        return _allowed(self.rules, verb, group, resource, name)
+        return allowed(self.rules, verb, group, resource, name)
 
     @property
     def missing(self) -> tuple[Wanted, ...]:
@@ -111,30 +104,10 @@ class Rights(Fact, frozen=True):
         return tuple(
             w
             for w in WANTED
-            if not _allowed(
-                self.rules if w.namespace else self.everywhere, w.verb, w.group, w.resource, w.name
+            if not allowed(
+                self.rules if w.namespace else self.everywhere, w.verb, w.group, w.resource, w.name or None
             )
         )
-
-
-def _rules(found: UserRights) -> tuple[Rule, ...]:
-    return tuple(
-        Rule(r.verbs, r.api_groups or (), r.resources or (), r.resource_names or ())
-        for r in found.resource_rules or ()
-    )
-
-
-def _allowed(rules: tuple[Rule, ...], verb: str, group: str, resource: str, name: str) -> bool:
-    def has(given: tuple[str, ...], wanted: str) -> bool:
-        return "*" in given or wanted in given
-
-    return any(
-        has(r.verbs, verb)
-        and has(r.groups, group)
-        and has(r.resources, resource)
-        and (not r.names or name in r.names)
-        for r in rules
-    )
 
 
 @asked_of_cluster
