@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,11 @@ _WINDOWS_ENVIRONMENT = {
     "TEMP": "C:\\Windows\\TEMP",
     "windir": "C:\\Windows",
 }
+_BLOCK = re.compile(r"^(begin|process|end) \{\n?", re.M)
+_MODE = (
+    "if ($env:KWINNOW_LAB_LANGUAGE -ne 'FullLanguage') "
+    "{ $ExecutionContext.SessionState.LanguageMode = $env:KWINNOW_LAB_LANGUAGE }\n"
+)
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DOTNET_ROOT", "XDG_CACHE_HOME")
 
 
@@ -102,6 +108,9 @@ class EngineRun(Run):
 def wrapped(command: str) -> str:
     """The command with the stand-ins loaded before it, as a value of -EncodedCommand."""
     loader = f". '{STANDINS / 'load.ps1'}'\n"
+    if _BLOCK.match(command):  # nothing may stand before a script's blocks, and each begins in full language
+        command = _BLOCK.sub(lambda block: block[0] + (loader if "begin" in block[0] else _MODE), command)
+        loader = ""
     return base64.b64encode((loader + command).encode("utf-16-le")).decode("ascii")
 
 

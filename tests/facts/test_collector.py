@@ -238,6 +238,22 @@ def test_a_node_that_cannot_read_the_payload_says_so_and_ends(bench: BenchFactor
     assert not reader.finished and reader.noise
 
 
+def test_nothing_after_the_last_line_is_read(bench: BenchFactory, machine: Machine) -> None:
+    stdin = standard_input(asked(Os)) + b"#payload\nthis is no answer's business\n#end\n"
+    out = b"".join(read(bench(machine).start(command(), stdin), Deadline(60.0)))
+    reader = Reader()
+    assert [type(h) for h in reader.feed(out)] == [HelloLine, Answered, Done]
+    assert reader.noise == []
+
+
+def test_standard_input_without_its_last_line_is_said(bench: BenchFactory, machine: Machine) -> None:
+    stdin = standard_input(asked(Os)).removesuffix(b"#end\n")
+    out = b"".join(read(bench(machine).start(command(), stdin), Deadline(60.0)))
+    reader = Reader()
+    assert list(reader.feed(out)) == []
+    assert not reader.finished and reader.noise == ["Standard input ended before its last line."]
+
+
 def test_no_secret_leaves_the_node(bench: BenchFactory, machine: Machine) -> None:
     """Canaries in every place where people keep secrets; none may be in anything that comes back."""
     canary = "c4n4rycanary0000"
