@@ -22,7 +22,7 @@ from checks.finding import (
 )
 from checks.ranking import Ranked, rank
 from facts.answers import Answer
-from facts.asking import arguments
+from facts.asking import arguments, failures
 from facts.fact import Fact, Failed, NotApplicable
 from facts.needs import Need
 from targets.clean import clean, clean_line
@@ -86,7 +86,7 @@ def _outcome(check: Check, session: Knows, node: str, said: Sequence[object]) ->
         if isinstance(item, Problem):
             finding = _finding(check, session, node, item)
             findings.setdefault(finding.key, finding)
-    doubts = [item for item in said if isinstance(item, CannotTell)]
+    doubts = [_rooted(check, session, node, item) for item in said if isinstance(item, CannotTell)]
     skips = [item for item in said if isinstance(item, Skip)]
     why = clean_line(" ".join(f"{d.object}: {d.why}" if d.object else d.why for d in doubts))
     hint = clean_line(next((d.hint for d in doubts if d.hint), ""))
@@ -97,6 +97,17 @@ def _outcome(check: Check, session: Knows, node: str, said: Sequence[object]) ->
     if skips:
         return Outcome(check.id, node, OutcomeKind.SKIPPED, clean_line(skips[0].why))
     return Outcome(check.id, node, OutcomeKind.PASSED)
+
+
+def _rooted(check: Check, session: Knows, node: str, doubt: CannotTell) -> CannotTell:
+    """The doubt with the reason and the hint of what failed below it, so that a person knows what to ask for."""
+    if doubt.hint:
+        return doubt
+    roots = doubt.because or tuple(failures(check.needs, lambda need: session.supply(need, node)))
+    news = [f.why for f in roots if f.why not in doubt.why]
+    more = f" Not answered: {' '.join(dict.fromkeys(news))}" if news else ""
+    hint = next((f.hint for f in roots if f.hint), "")
+    return msgspec.structs.replace(doubt, why=doubt.why + more, hint=hint)
 
 
 def _finding(check: Check, session: Knows, node: str, problem: Problem) -> Finding:

@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 import msgspec
 
 from checks.ids import CheckId
-from facts.fact import Fact
+from facts.fact import Fact, Failed
 
 
 class Severity(IntEnum):
@@ -59,11 +59,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class CannotTell(msgspec.Struct, frozen=True):
-    """What a check yields for a part that it could not judge."""
+    """What a check yields for a part that it could not judge.
+
+    `because`: the failed facts behind it. Without hint and `because` the engine names those that the check accepts.
+    """
 
     why: str
     object: Object | None = None
     hint: str = ""
+    because: tuple[Failed, ...] = ()
 
 
 class Skip(msgspec.Struct, frozen=True):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_type_hints
 
 import msgspec
 
 from facts.collector.wire import Asked, RawAnswer, script_text
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin, method
-from facts.needs import Need, needs_of, per_node
+from facts.needs import Each, Need, needs_of, needs_of_fact, per_node
 from targets.decoding import decoded
 from targets.errors import NotFound, TargetError
 from targets.target import ClusterTarget
 
 Supply = Callable[[Need], object]
 Value = Fact | Failed | NotApplicable
+
+_ACCESS_DENIED = "0x80070005"
+_NOT_ALLOWED = (
+    "Windows denies it to this account: use one of the node's Administrators that logs on elevated."
+)
 
 
 def failed(error: TargetError) -> Failed:
@@ -48,6 +53,17 @@ def arguments(needs: Sequence[Need], supply: Supply) -> dict[str, object] | Fail
             return value
         given[need.parameter] = value
     return given
+
+
+def failures(needs: Sequence[Need], supply: Supply) -> Iterator[Failed]:
+    """What failed of `needs`, and below the derived facts among them; not what nobody has asked."""
+    for need in needs:
+        value = supply(need)
+        for one in value.failed.values() if isinstance(value, Each) else (value,):
+            if isinstance(one, Failed) and one.kind not in ("not-asked", "derived-not-asked"):
+                yield one
+        if QUESTIONS[need.fact].origin is Origin.DERIVED and not isinstance(value, Failed | Each):
+            yield from failures(needs_of_fact(need.fact), supply)
 
 
 def derive(fact: type[Fact], supply: Supply) -> Value:
@@ -88,7 +104,9 @@ def read_node_answer(fact: type[Fact], raw: RawAnswer | Failed, supply: Supply) 
         answer = decoded(raw.value, schema)
     except msgspec.DecodeError as error:
         return Failed(
-            "malformed", f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}."
+            "malformed",
+            f"The node's answer to {QUESTIONS[fact].name} is not of the expected shape: {error}.",
+            _alone(fact),
         )
     if read is None:
         value: Value = answer
@@ -114,9 +132,14 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
             "answer",
         )
     said = " ".join(part for part in (error.type, error.hresult, error.message) if part)
-    return Failed(
-        "script", f"The question {name} failed on the node: {said}", "", error.fqid.split(",")[0], "answer"
-    )
+    hint = _NOT_ALLOWED if error.hresult.lower() == _ACCESS_DENIED else _alone(fact)
+    why = f"The question {name} failed on the node: {said}"
+    return Failed("script", why, hint, error.fqid.split(",")[0], "answer")
+
+
+def _alone(fact: type[Fact]) -> str:
+    word = f"kwinnow facts {QUESTIONS[fact].name} --node NAME"
+    return f"Ask this question alone: {word}. If it fails on a healthy node too, report it."
 
 
 def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:

@@ -126,7 +126,7 @@ def nat_exceptions(
     for what, cidr in (("pod network", network.pod_cidr), ("service network", network.service_cidr)):
         wanted = networks(cidr.value)
         if not wanted:
-            yield CannotTell(f"nothing in the cluster says what its {what} is")
+            yield CannotTell(f"Nothing that could be read says what the {what} is.", because=cidr.failed)
         wrong += [
             (ERROR, f"the {what} {net} is missing (known from {cidr.origin})")
             for net in wanted
@@ -188,7 +188,10 @@ def service_route(node: ThisNode, cni: EffectiveCni, network: ClusterNetwork) ->
         return
     wanted = networks(network.service_cidr.value)
     if not wanted:
-        yield CannotTell("nothing in the cluster says what its service network is")
+        yield CannotTell(
+            "Nothing that could be read says what the service network is.",
+            because=network.service_cidr.failed,
+        )
         return
     routes = [
         (str(p.values.get("DestinationPrefix", "")), p.values.get("NeedEncap"))

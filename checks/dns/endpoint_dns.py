@@ -204,7 +204,9 @@ def name_server(
     """
     known = [f for f in pod_endpoints(node.name, pods, hns) if f[1].dns_servers]
     if known and not network.dns_address:
-        yield CannotTell("The address of the cluster's DNS Service is not known.")
+        yield CannotTell(
+            "The address of the cluster's DNS Service is not known.", because=network.dns_address.failed
+        )
         return
     wrong = [(p, e) for p, e in known if network.dns_address.value not in e.dns_servers]
     if wrong:

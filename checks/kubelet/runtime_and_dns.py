@@ -114,7 +114,7 @@ def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> It
     Source: the book chapter's scripts (169.169.0.100 against their default 10.96.0.10); microsoft/SDN, start.ps1.
     """
     if not network.dns_address:
-        yield CannotTell("The cluster's DNS Service is not known.")
+        yield CannotTell("The cluster's DNS Service is not known.", because=network.dns_address.failed)
         return
     if kubelet.config_error or (not kubelet.config_exists and "config" in kubelet.flags):
         yield CannotTell(f"{kubelet.config_path} of the kubelet cannot be read.")

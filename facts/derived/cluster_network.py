@@ -13,10 +13,11 @@ from facts.fact import Fact, Failed, NotApplicable, derived
 
 
 class Sourced(msgspec.Struct, frozen=True):
-    """A value and where it was read; both empty where nobody says it."""
+    """A value and where it was read; both empty where nobody says it. `failed`: who could not be asked then."""
 
     value: str = ""
     origin: str = ""
+    failed: tuple[Failed, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -34,8 +35,10 @@ def _flag(pods: Pods | Failed, component: str, flag: str) -> Sourced:
     return Sourced()
 
 
-def _first(*candidates: Sourced) -> Sourced:
-    return next((c for c in candidates if c), Sourced())
+def _first(*candidates: Sourced, of: tuple[Fact | Failed | NotApplicable, ...]) -> Sourced:
+    """The first that says it. `of`: the answers in which it was looked for."""
+    failed = tuple(a for a in of if isinstance(a, Failed))
+    return next((c for c in candidates if c), Sourced(failed=failed))
 
 
 @derived
@@ -77,10 +80,12 @@ class ClusterNetwork(Fact, frozen=True):
                     "ConfigMap kube-system/kube-proxy",
                 ),
                 Sourced(net.network if net else "", flannel_cm),
+                of=(kubeadm, pods, proxy, flannel),
             ),
             service_cidr=_first(
                 Sourced(adm.service_subnet, cm),
                 _flag(pods, "kube-apiserver", "service-cluster-ip-range"),
+                of=(kubeadm, pods),
             ),
             dns_address=_first(
                 dns,
@@ -90,6 +95,7 @@ class ClusterNetwork(Fact, frozen=True):
                     else "",
                     "ConfigMap kube-system/kubelet-config",
                 ),
+                of=(services, kubelet),
             ),
             domain=_first(
                 Sourced(
@@ -98,10 +104,15 @@ class ClusterNetwork(Fact, frozen=True):
                 ),
                 Sourced(adm.dns_domain, cm),
                 Sourced("cluster.local", "the default"),
+                of=(coredns, kubeadm),
             ),
-            backend=Sourced(net.backend.lower() if net else "", flannel_cm),
-            vni=Sourced(str(net.vni) if net and net.vni is not None else "", flannel_cm),
-            port=Sourced(str(net.port) if net and net.port is not None else "", flannel_cm),
+            backend=_first(Sourced(net.backend.lower() if net else "", flannel_cm), of=(flannel,)),
+            vni=_first(
+                Sourced(str(net.vni) if net and net.vni is not None else "", flannel_cm), of=(flannel,)
+            ),
+            port=_first(
+                Sourced(str(net.port) if net and net.port is not None else "", flannel_cm), of=(flannel,)
+            ),
         )
 
 
