@@ -218,16 +218,3 @@ class Watch(Generic[T]):
             ) from None
         self.resource_version = version or self.resource_version
         return event
-
-
-def watch(
-    cluster: Cluster,
-    path: str,
-    item: type[T],
-    resource_version: str = "",
-    *,
-    params: dict[str, str] | None = None,
-    timing: Timing = Timing(),  # noqa: B008 (frozen)
-) -> Watch[T]:
-    """Watch `path`, from `resource_version` on or, without one, from a fresh list on."""
-    return Watch(cluster, path, item, resource_version, params=params, timing=timing)

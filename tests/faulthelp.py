@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
+from apithings import Version
 
 from targets.cluster import Cluster
 from targets.errors import (
@@ -15,18 +15,6 @@ from targets.errors import (
 from targets.kubeconfig import Chosen, ClusterEntry, UserEntry
 
 CANARY = "canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
-
-
-class Meta(msgspec.Struct):
-    name: str
-
-
-class Thing(msgspec.Struct):
-    metadata: Meta
-
-
-class Version(msgspec.Struct, rename="camel"):
-    git_version: str
 
 
 VERSION = {"gitVersion": "v1.30.0"}

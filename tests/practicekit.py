@@ -82,3 +82,20 @@ def session_on(practice: Practice, wrap: Wrap | None = None, seconds: float = PA
         cluster, nodes = wrap(cluster, nodes)
     moment = datetime.fromtimestamp(practice.clock.now(), UTC)
     return Session(cluster, nodes, now=moment, log=log, node_seconds=seconds)
+
+
+class Clusters:
+    """Practice clusters, each started once, when it is first wanted."""
+
+    def __init__(self, make: Callable[[str], Practice]) -> None:
+        self._make = make
+        self._held: dict[str, Practice] = {}
+
+    def get(self, scenario: str) -> Practice:
+        if scenario not in self._held:
+            self._held[scenario] = self._make(scenario).start()
+        return self._held[scenario]
+
+    def stop(self) -> None:
+        for cluster in self._held.values():
+            cluster.stop()

@@ -141,8 +141,10 @@ class RawTool(msgspec.Struct, frozen=True):
     text: str = ""
     versions: dict[str, str] = {}  # image reference → Windows version
 
-    def rows(self, key: str) -> list[dict[str, Any]] | Failed:
+    def rows(self, key: str) -> list[dict[str, Any]] | Failed | NotApplicable:
         """crictl prints one object with a list `key`; docker one object a line."""
+        if not self.tool:
+            return NotApplicable("The node has neither crictl nor docker.")
         if self.tool == "crictl":
             document, why = json_document(self.text)
             found = [(mapping(item), "") for item in listing(document.get(key))]
@@ -157,9 +159,6 @@ class RawTool(msgspec.Struct, frozen=True):
         return [row for row, _ in found]
 
 
-NO_TOOL = NotApplicable("The node has neither crictl nor docker.")
-
-
 @asked_of_node("sandboxes.ps1", seconds=15)
 class Sandboxes(Fact, frozen=True):
     """Pod sandboxes that the runtime knows (`crictl pods`, or Docker's containers of pause)."""
@@ -168,10 +167,8 @@ class Sandboxes(Fact, frozen=True):
 
     @classmethod
     def read(cls, answer: RawTool) -> Sandboxes | Failed | NotApplicable:
-        if not answer.tool:
-            return NO_TOOL
         rows = answer.rows("items")
-        if isinstance(rows, Failed):
+        if not isinstance(rows, list):
             return rows
         made = map(_crictl_sandbox if answer.tool == "crictl" else _docker_sandbox, rows)
         return cls(tuple(s for s in made if s is not None))
@@ -207,10 +204,8 @@ class Images(Fact, frozen=True):
 
     @classmethod
     def read(cls, answer: RawTool) -> Images | Failed | NotApplicable:
-        if not answer.tool:
-            return NO_TOOL
         rows = answer.rows("images")
-        if isinstance(rows, Failed):
+        if not isinstance(rows, list):
             return rows
         if answer.tool == "crictl":
             return cls(tuple(_crictl_image(row) for row in rows))

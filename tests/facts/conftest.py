@@ -8,20 +8,11 @@ from pathlib import Path
 import pytest
 from nodekit import NOW, Bench
 
-from lab.windows.engine import find_pwsh
 from lab.world.machine import Machine
 from lab.world.scenarios import build
 from lab.world.state import World
 
 BenchFactory = Callable[[Machine], Bench]
-
-
-@pytest.fixture(scope="session")
-def pwsh() -> str:
-    found = find_pwsh()
-    if found is None:
-        pytest.skip("no PowerShell engine: set KWINNOW_PWSH or put pwsh on PATH")
-    return found
 
 
 @pytest.fixture

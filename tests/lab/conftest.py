@@ -11,21 +11,12 @@ from testpki import Authority
 from winkit import PASSWORD, USER, NodeFactory, a_machine
 
 from lab.windows import Credentials, Tls, WindowsNode
-from lab.windows.engine import find_pwsh
 from lab.world.machine import Machine
 
 
 @pytest.fixture
 def machine() -> Machine:
     return a_machine()
-
-
-@pytest.fixture(scope="session")
-def pwsh() -> str:
-    found = find_pwsh()
-    if found is None:
-        pytest.skip("no PowerShell engine: set KWINNOW_PWSH or put pwsh on PATH")
-    return found
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from practicekit import Clusters
 
 from checks.check import load
 from checks.engine import Report, judge
@@ -41,24 +42,11 @@ def planted_here() -> list[str]:
     return [name for names in families.values() for name in names[:2]]
 
 
-class Running:
-    """Practice clusters of one worker, each started once."""
-
-    def __init__(self) -> None:
-        self.clusters: dict[str, Practice] = {}
-
-    def get(self, scenario: str) -> Practice:
-        if scenario not in self.clusters:
-            self.clusters[scenario] = Practice(scenario).start()
-        return self.clusters[scenario]
-
-
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    held = Running()
+def running() -> Iterator[Clusters]:
+    held = Clusters(Practice)
     yield held
-    for cluster in held.clusters.values():
-        cluster.stop()
+    held.stop()
 
 
 def look(practice: Practice, seconds: float = 60.0) -> Report:
@@ -75,14 +63,14 @@ def look(practice: Practice, seconds: float = 60.0) -> Report:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_healthy_scenario_has_no_warning(running: Running, scenario: str) -> None:
+def test_healthy_scenario_has_no_warning(running: Clusters, scenario: str) -> None:
     report = look(running.get(scenario))
     assert [(f.id, f.message) for f in report.findings if f.severity > INFO] == []
     assert [(o.id, o.node, o.why) for o in report.of(OutcomeKind.UNKNOWN)] == []
 
 
 @pytest.mark.parametrize("name", planted_here())
-def test_fault_is_named_first(running: Running, name: str) -> None:
+def test_fault_is_named_first(running: Clusters, name: str) -> None:
     fault = FAULTS[name]
     practice = running.get(fault.scenarios[0])
     practice.plant(name)
@@ -95,7 +83,7 @@ def test_fault_is_named_first(running: Running, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [q.id for q in QUESTIONS.values()])
-def test_question_is_answered(running: Running, name: str) -> None:
+def test_question_is_answered(running: Clusters, name: str) -> None:
     question = QUESTIONS[name]
     practice = running.get(question.scenarios[0])
     planted = practice.plant(f"ask:{name}")

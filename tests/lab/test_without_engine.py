@@ -13,7 +13,7 @@ from typing import cast
 import examples
 import msgspec
 import pytest
-from practicekit import LateClock, session_on
+from practicekit import Clusters, LateClock, session_on
 
 from checks.engine import Report, judge
 from checks.finding import INFO, OutcomeKind
@@ -44,24 +44,11 @@ ANEW = "run make recordings"
 EVERYTHING: list[type[Fact]] = [question.fact for question in load()]
 
 
-class Running:
-    """Practice clusters of one worker, each started once."""
-
-    def __init__(self) -> None:
-        self.clusters: dict[str, Practice] = {}
-
-    def get(self, scenario: str) -> Practice:
-        if scenario not in self.clusters:
-            self.clusters[scenario] = Practice(scenario, LateClock(), use_engine=False).start()
-        return self.clusters[scenario]
-
-
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    held = Running()
+def running() -> Iterator[Clusters]:
+    held = Clusters(lambda scenario: Practice(scenario, LateClock(), use_engine=False))
     yield held
-    for cluster in held.clusters.values():
-        cluster.stop()
+    held.stop()
 
 
 def look(practice: Practice, *, flows: bool = False) -> tuple[Session, Report]:
@@ -90,7 +77,7 @@ def quiet(practice: Practice) -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_a_healthy_cluster_has_every_answer(running: Running, scenario: str) -> None:
+def test_a_healthy_cluster_has_every_answer(running: Clusters, scenario: str) -> None:
     quiet(running.get(scenario))
 
 
@@ -139,7 +126,7 @@ def test_it_answers_what_the_engine_answers_of_a_fault(scenario: str, plant: str
 
 
 @pytest.mark.parametrize("name", list(FAULTS))
-def test_a_fault_is_named_first(running: Running, name: str) -> None:
+def test_a_fault_is_named_first(running: Clusters, name: str) -> None:
     """In every scenario that it fits: all of them have recordings of their own."""
     fault = FAULTS[name]
     for scenario in fault.scenarios:
@@ -155,7 +142,7 @@ def test_a_fault_is_named_first(running: Running, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", list(QUESTIONS))
-def test_a_question_is_answered(running: Running, name: str) -> None:
+def test_a_question_is_answered(running: Clusters, name: str) -> None:
     question = QUESTIONS[name]
     practice = running.get(question.scenarios[0])
     planted = practice.plant(f"ask:{name}")
@@ -175,7 +162,7 @@ def test_a_question_is_answered(running: Running, name: str) -> None:
         ("ask:service.nodeport.loopback", "service.nodeport.loopback"),
     ],
 )
-def test_connections_that_somebody_wishes_are_recorded_too(running: Running, plant: str, found: str) -> None:
+def test_connections_that_somebody_wishes_are_recorded_too(running: Clusters, plant: str, found: str) -> None:
     practice = running.get("flannel-2022")
     planted = practice.plant(plant) if plant else ""
     try:
@@ -195,7 +182,7 @@ def test_connections_that_somebody_wishes_are_recorded_too(running: Running, pla
         ("runtime.docker.service-stopped", "classic-2019"),
     ],
 )
-def test_a_step_is_done_and_undone(running: Running, tmp_path: Path, goal: CheckId, scenario: str) -> None:
+def test_a_step_is_done_and_undone(running: Clusters, tmp_path: Path, goal: CheckId, scenario: str) -> None:
     practice, step = running.get(scenario), steps()[goal]
     planted = practice.plant(goal)
     try:

@@ -9,17 +9,8 @@ import pytest
 from desks import Desk
 
 from lab.practice import Practice
-from lab.windows.engine import find_pwsh
 
 Sit = Callable[[str], Desk]
-
-
-@pytest.fixture(scope="session")
-def pwsh() -> str:
-    found = find_pwsh()
-    if found is None:
-        pytest.skip("no PowerShell engine: set KWINNOW_PWSH or put pwsh on PATH")
-    return found
 
 
 @pytest.fixture(scope="module")

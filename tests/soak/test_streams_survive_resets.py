@@ -13,7 +13,7 @@ from lab.world.state import LogLine
 from targets.cluster import Cluster, open_cluster
 from targets.pod_logs import LogChoice, LogTiming, PodLog, Row
 from targets.stream import Feed, Stream
-from targets.watch import Changed, Event, Relisted, Timing, watch
+from targets.watch import Changed, Event, Relisted, Timing, Watch
 
 PATH = "/api/v1/namespaces/shop/configmaps"
 SAMPLE, SOAK = 60, 20_000  # changes, or lines
@@ -56,7 +56,7 @@ def test_a_watch(practice: Practice, cluster: Cluster, soaking: bool) -> None:
     change(practice, 0)
     fast = Timing(first_pause=0.001, longest_pause=0.01)
     stream: Stream[Event[ConfigMapObject]] = Stream(
-        watch(cluster, PATH, ConfigMapObject, timing=fast)
+        Watch(cluster, PATH, ConfigMapObject, timing=fast)
     ).start()
     assert seen_until(stream.feed, 0) == [0]
     practice.api_state.weather.reset_every = 3

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import yaml
+from apithings import Thing, Version
 from realcluster import TOKENS, RealCluster, b64
 from testpki import Authority
 
@@ -20,20 +20,6 @@ from targets.errors import CredentialsExpired, PermissionDenied, Unreachable
 from targets.rights import rights
 
 pytestmark = pytest.mark.kubernetes
-
-
-class Meta(msgspec.Struct):
-    name: str
-    namespace: str = ""
-    uid: str = ""
-
-
-class Thing(msgspec.Struct):
-    metadata: Meta
-
-
-class Version(msgspec.Struct, rename="camel"):
-    git_version: str
 
 
 def as_user(

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from apithings import Thing, Version
 from badserver import BadServer, Call
-from faulthelp import CANARY, VERSION, Thing, Version, cluster_at, failure, page, status
+from faulthelp import CANARY, VERSION, cluster_at, failure, page, status
 
 from targets.api_errors import ApiError
 from targets.cluster import Cluster

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import msgspec
 import pytest
+from apithings import Thing
 from badserver import BadServer, Call, server_certificate
 from realcluster import RealCluster
 from streamhelp import take
@@ -21,14 +21,6 @@ from targets.pod_logs import LogChoice, LogTiming, PodLog, Row, follow_log
 pytestmark = pytest.mark.kubernetes
 
 FAST = LogTiming(first_pause=0.001, longest_pause=0.01)
-
-
-class Meta(msgspec.Struct):
-    name: str
-
-
-class Thing(msgspec.Struct):
-    metadata: Meta
 
 
 @pytest.fixture

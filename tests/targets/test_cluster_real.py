@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from apithings import Thing, Version
 from realcluster import RealCluster, b64
 
 from targets.api_errors import ApiError
@@ -17,20 +18,6 @@ from targets.errors import MalformedAnswer, NotFound, PermissionDenied
 from targets.rights import permission, rights
 
 pytestmark = pytest.mark.kubernetes
-
-
-class Meta(msgspec.Struct):
-    name: str
-    namespace: str = ""
-    uid: str = ""
-
-
-class Thing(msgspec.Struct):
-    metadata: Meta
-
-
-class Version(msgspec.Struct, rename="camel"):
-    git_version: str
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from apithings import Version
 from badserver import BadServer, Call, server_certificate
-from faulthelp import CANARY, VERSION, Version, cluster_at, failure
+from faulthelp import CANARY, VERSION, cluster_at, failure
 from testpki import Authority
 
 from targets.cluster import Cluster

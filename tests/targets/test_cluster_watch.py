@@ -6,22 +6,14 @@ import json
 import threading
 from collections.abc import Callable
 
-import msgspec
 import pytest
+from apithings import Meta, Thing
 from badserver import BadServer, Call
 from streamhelp import cluster_at, query, take
 
 from targets.errors import CredentialsExpired
 from targets.stream import Stream
 from targets.watch import Changed, Disconnected, Event, Reconnected, Relisted, Timing, Watch
-
-
-class Meta(msgspec.Struct):
-    name: str
-
-
-class Thing(msgspec.Struct):
-    metadata: Meta
 
 
 def event(kind: str, name: str, version: str) -> bytes:

@@ -13,7 +13,7 @@ from targets.cluster import Cluster, open_cluster
 from targets.deadline import Deadline
 from targets.errors import NotFound, PermissionDenied
 from targets.stream import Stream
-from targets.watch import Changed, Disconnected, Event, Relisted, Timing, Watch, watch
+from targets.watch import Changed, Disconnected, Event, Relisted, Timing, Watch
 
 pytestmark = pytest.mark.kubernetes
 
@@ -74,7 +74,7 @@ def test_it_lists_and_then_tells_every_change(admin: Cluster, path: str) -> None
 
 def test_it_goes_on_after_the_servers_time_out_without_a_gap_or_a_repeat(admin: Cluster, path: str) -> None:
     version = admin.listing(path, Thing).resource_version
-    watching = watch(admin, path, Thing, version, timing=Timing(server=1, first_pause=0.01))
+    watching = Watch(admin, path, Thing, version, timing=Timing(server=1, first_pause=0.01))
     stream: Stream[Event[Thing]] = Stream(watching).start()
     seen: list[str] = []
     for number in range(4):
@@ -111,7 +111,7 @@ def test_a_version_that_the_server_has_forgotten_leads_to_a_fresh_list(
 
     happen("here")
     real_cluster.compact()
-    events = iter(watch(admin, events_path, Thing, "2"))
+    events = iter(Watch(admin, events_path, Thing, "2"))
     first = next(events)
     assert isinstance(first, Relisted) and "410" in first.why
     assert [thing.metadata.name for thing in first.items] == ["here"]
@@ -127,7 +127,7 @@ def test_bookmarks_move_the_version_on_without_an_event(admin: Cluster, path: st
     later = make(admin, f"/api/v1/namespaces/{elsewhere}/configmaps", "theirs").metadata.resource_version
     # A bookmark comes once a minute, and at once after the objects of a streamed list.
     streamed = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
-    watching = watch(admin, path, Thing, version, params=streamed)
+    watching = Watch(admin, path, Thing, version, params=streamed)
     stream: Stream[Event[Thing]] = Stream(watching).start()
     (first,) = next_batch(stream)
     assert isinstance(first, Changed) and first.object.metadata.resource_version == version
@@ -144,10 +144,10 @@ def test_no_rights_and_no_such_resource_end_it_with_the_error(
 ) -> None:
     stranger = open_cluster(real_cluster.kubeconfig("stranger"), environ={})
     with pytest.raises(PermissionDenied) as caught:
-        list(watch(stranger, "/api/v1/nodes", Thing, "5"))
+        list(Watch(stranger, "/api/v1/nodes", Thing, "5"))
     assert (caught.value.verb, caught.value.resource) == ("watch", "nodes")
     with pytest.raises(NotFound):
-        list(watch(admin, "/apis/no.such.group/v1/things", Thing))
+        list(Watch(admin, "/apis/no.such.group/v1/things", Thing))
 
 
 def test_a_server_that_cannot_be_reached_is_told_and_tried_again(tmp_path: Any) -> None:
@@ -155,7 +155,7 @@ def test_a_server_that_cannot_be_reached_is_told_and_tried_again(tmp_path: Any) 
 
     entry = ClusterEntry(server="http://127.0.0.1:9")  # discard: nobody listens
     cluster = Cluster(Chosen("c", "default", "k", entry, tmp_path, "u", UserEntry(), tmp_path), environ={})
-    watching = watch(cluster, "/api/v1/nodes", Thing, timing=Timing(first_pause=0.001))
+    watching = Watch(cluster, "/api/v1/nodes", Thing, timing=Timing(first_pause=0.001))
     events = iter(watching)
     for _ in range(3):
         event = next(events)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from lab.practice import Practice
-from lab.windows.engine import find_pwsh
 from playbooks.step import steps
 from targets.errors import TargetError
 from tui.cli import NOT_TOLD, main_group
@@ -24,26 +22,6 @@ from tui.exit_codes import ExitCode
 STEP = "cni.flannel.firewall-4789"
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "schemas" / "fix.json"
 needs_pwsh = pytest.mark.pwsh
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Practice]:
-    if find_pwsh() is None:
-        pytest.skip("no PowerShell engine: set KWINNOW_PWSH or put pwsh on PATH")
-    with Practice("flannel-2022") as made:
-        yield made
-
-
-@pytest.fixture
-def practice(running: Practice, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Practice]:
-    """The cluster as new, named by the environment; a state folder of the test's own."""
-    given = running.environment({})
-    for name in ("KUBECONFIG", "KWINNOW_CONFIG", "KWINNOW_PASSWORD"):
-        monkeypatch.setenv(name, given[name])
-    monkeypatch.setenv("KWINNOW_STATE", str(tmp_path / "state"))
-    yield running
-    for planted in list(running.planted):
-        running.unplant(planted)
 
 
 def fix(*words: str, node: str = "win-1", step: str = STEP) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +12,10 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from lab.practice import Practice
-from lab.windows.engine import find_pwsh
 from tui.cli import main_group
 from tui.exit_codes import ExitCode
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "schemas"
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Practice]:
-    if find_pwsh() is None:
-        pytest.skip("no PowerShell engine: set KWINNOW_PWSH or put pwsh on PATH")
-    with Practice("flannel-2022") as made:
-        yield made
-
-
-@pytest.fixture
-def practice(running: Practice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Practice]:
-    """The cluster as new, named by the environment."""
-    given = running.environment({})
-    for name in ("KUBECONFIG", "KWINNOW_CONFIG", "KWINNOW_PASSWORD"):
-        monkeypatch.setenv(name, given[name])
-    yield running
-    for planted in list(running.planted):
-        running.unplant(planted)
 
 
 def run(*words: str) -> Result:
