@@ -17,7 +17,7 @@ from playbooks import node_side
 from playbooks.audit import Audit, audit_line, who
 from playbooks.journal import Entry, Journal, Mark, now
 from playbooks.lock import Held, Locking, locked
-from playbooks.node_side import Acted, Locked, Refused
+from playbooks.node_side import Acted, Locked, Refused, Untrusted
 from playbooks.plan import Ended, Plan, no_finding, told
 from playbooks.step import NotPossible, Step
 from targets.errors import TargetError
@@ -106,7 +106,7 @@ class StepRunner:
         """The undo of the latest run, by the node's own journal, else by the one here.
 
         Ended: it had been undone, and only this journal did not know. NotPossible says why there is nothing to take
-        back; NodeUnreachable, that the node cannot be asked.
+        back; NodeUnreachable, that the node cannot be asked; FolderNotOurs, that its journal may be planted.
         """
         if not step.undo:
             raise NotPossible(f"This step has no undo: {step.undo_says}")
@@ -120,6 +120,7 @@ class StepRunner:
         if undoes is None:
             where = f"Neither the journal {self.journal.path} nor the one on {node}"
             raise NotPossible(f"{where} has a run of {step.check} on {node} that could be undone.")
+        step.believable(undoes.parameters, undoes.before)
         plan = Plan(
             step,
             node,
@@ -174,6 +175,8 @@ class StepRunner:
                 f"{name} is at work on {plan.node}{since}.",
                 f"Ask them, or wait: the lock runs out {node_side.LOCK_SECONDS} s after their act began.",
             )
+        if isinstance(said, Untrusted):
+            raise node_side.not_ours(plan.node, said)
         if isinstance(said, Refused):
             return self._end(plan, Mark.UNDONE, f"{said.who} had undone it already; nothing was done.")
         if said.unwritten:

@@ -18,7 +18,7 @@ function Write-Open($file, [string]$text) {
 function Open-Turn([string]$path) {
     $ends = (Get-Seconds) + $p.journal.wait
     while ($true) {
-        try { return [IO.File]::Open($path, 'OpenOrCreate', 'ReadWrite', 'None') }
+        try { return [IO.File]::Open($path, 'Open', 'ReadWrite', 'None') }
         catch [IO.IOException] { if ((Get-Seconds) -ge $ends) { return $null } }
         Start-Sleep -Milliseconds 200
     }
@@ -57,18 +57,23 @@ function Save-Before($now) {
 }
 function Invoke-Noted([scriptblock]$act) {
     $j = $p.journal
-    $folder = "$env:ProgramData\kwinnow"
-    [void](New-Item -ItemType Directory -Path $folder -Force)
-    $kwTurn = Open-Turn "$folder\acting"
-    $kwLock = [IO.File]::Open("$folder\lock.json", 'OpenOrCreate', $(if ($kwTurn) { 'ReadWrite' } else { 'Read' }), 'ReadWrite')
+    New-Own
+    $refusal = Get-Distrust
+    if ($refusal) { return $refusal }
+    New-OwnFiles
+    $kwTurn = Open-Turn "$kwFolder\acting"
+    $kwLock = [IO.File]::Open("$kwFolder\lock.json", 'Open', $(if ($kwTurn) { 'ReadWrite' } else { 'Read' }), 'ReadWrite')
     $kwNoted = @{ before = $null }
     $kwMine = $false
     try {
         $held = Read-Lock $kwLock
         if (-not $kwTurn) { return Get-Refusal $held }
         if ($held -and $held.who -ne $j.who -and [long]$held.until -gt (Get-Seconds)) { return Get-Refusal $held }
+        $kwJournal = [IO.File]::Open("$kwFolder\journal.jsonl", 'Open', 'ReadWrite', 'Read')
+        # Again, now that they are held open and cannot be put elsewhere.
+        $refusal = Get-Distrust
+        if ($refusal) { return $refusal }
         $kwMine = $true
-        $kwJournal = [IO.File]::Open("$folder\journal.jsonl", 'OpenOrCreate', 'ReadWrite', 'Read')
         $begun = Get-Seconds
         $kwLock.SetLength(0)
         Write-Open $kwLock (ConvertTo-Json -InputObject @{ who = $j.who; run = $j.run; step = $j.step; since = $begun; until = ($begun + $j.seconds) } -Compress)

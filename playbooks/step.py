@@ -1,7 +1,8 @@
 """A step: a check, and the act that makes it pass.
 
 The check is the goal and the proof. The act is one PowerShell script, shown before it runs; what it returns under
-`before` is what its undo needs. Values reach the scripts as parameters, never as script text.
+`before` is what its undo needs. Values reach the scripts as parameters, never as script text. An undo goes by what a
+journal says: a step declares the shape of its parameters and of `before`, and nothing else is sent.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from checks.ids import CheckId
 from facts.collector.wire import script_text
 from facts.session import Session
 from playbooks.node_side import noted
+from targets.decoding import converted
 
 PACKAGE = "playbooks.remedies"
 Parameters = Mapping[str, Any]
@@ -29,6 +31,14 @@ Prepare = Callable[[Session, str, Finding], Parameters]
 
 class NotPossible(Exception):
     """This step cannot mend this finding, and why: one sentence."""
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a step sends to its scripts, or keeps for its undo: the values that are allowed, and no others."""
+
+    def fits(self, check: CheckId) -> bool:
+        """Whether a step with this goal may send it."""
+        return True
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -41,7 +51,22 @@ class Step(msgspec.Struct, frozen=True):
     undo: str  # file beside the step; empty: there is none
     undo_says: str  # what the undo does, or why there is none
     prepare: Prepare
+    takes: type[Data]  # the parameters
+    leaves: type[Data]  # `before`
     seconds: float = 90.0
+
+    def believable(self, parameters: object, before: object) -> None:
+        """NotPossible where a journal says what this step never writes there."""
+        try:
+            converted(before, self.leaves)
+            if not converted(parameters, self.takes).fits(self.check):
+                raise NotPossible(
+                    f"The journal says what {self.check} never does: {parameters}. Nothing is undone."
+                )
+        except msgspec.ValidationError as error:
+            raise NotPossible(
+                f"The journal says what {self.check} never writes down: {error}. Nothing is undone."
+            ) from error
 
     def text(self) -> str:
         """The exact PowerShell of the act, with that of the node's lock and journal around it."""
@@ -62,6 +87,8 @@ def step(
     script: str,
     undo: str = "",
     undo_says: str,
+    takes: type[Data],
+    leaves: type[Data],
     seconds: float = 90.0,
 ) -> Callable[[Prepare], Prepare]:
     """Declare a step for each of `checks`; the function prepares its parameters."""
@@ -70,7 +97,9 @@ def step(
         for check in checks:
             if check in _STEPS:
                 raise ValueError(f"Two steps have {check} as their goal.")
-            _STEPS[check] = Step(check, title, blast_radius, script, undo, undo_says, prepare, seconds)
+            _STEPS[check] = Step(
+                check, title, blast_radius, script, undo, undo_says, prepare, takes, leaves, seconds
+            )
         return prepare
 
     return declare

@@ -173,6 +173,7 @@ class Machine(msgspec.Struct):
     registry: dict[str, dict[str, Any]] = {}  # r"HKLM:\SYSTEM\…" → value name → value
     environment: dict[str, str] = {}  # machine environment
     files: dict[str, File] = {}
+    acls: dict[str, str] = {}  # path → SDDL, where it is not what the folder above hands down
     adapters: list[Adapter] = []
     routes: list[Route] = []
     dns_suffixes: list[str] = []

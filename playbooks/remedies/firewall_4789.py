@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from checks.cni.flannel_numbers import PORT
 from checks.cni.flannel_wire import covers
 from checks.finding import Finding
 from facts.node.network import Firewall
 from facts.session import Session
-from playbooks.step import NotPossible, Parameters, step
+from playbooks.step import Data, NotPossible, Parameters, step
 
 NAME = "OverlayTraffic4789UDP"
+
+
+class Rule(Data, frozen=True):
+    name: Literal["OverlayTraffic4789UDP", "OverlayTraffic4789UDP-kwinnow"]
+    display_name: Literal["Overlay Traffic 4789 UDP"]
+    port: Literal[4789]
+
+
+class RuleBefore(Data, frozen=True):
+    rule: Literal["absent", "disabled", "enabled"]
 
 
 @step(
@@ -19,6 +31,8 @@ NAME = "OverlayTraffic4789UDP"
     script="firewall_4789.ps1",
     undo="firewall_4789_undo.ps1",
     undo_says="Removes the rule again, or switches it off if it was there, switched off, before.",
+    takes=Rule,
+    leaves=RuleBefore,
 )
 def open_4789(session: Session, node: str, finding: Finding) -> Parameters:
     """The rule's name is the one that Microsoft's own scripts use, so that they find it.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from checks.finding import Finding
 from checks.ids import CheckId
 from facts.node.windows import Services
 from facts.session import Session
-from playbooks.step import NotPossible, Parameters, step
+from playbooks.step import Data, NotPossible, Parameters, step
 
 # The services whose standing still each check finds, in the order in which they are looked for.
 SERVICES: dict[CheckId, tuple[str, ...]] = {
@@ -19,6 +21,31 @@ SERVICES: dict[CheckId, tuple[str, ...]] = {
 }
 
 
+class Start(Data, frozen=True):
+    name: str
+    start_mode: Literal["Automatic", "Manual"]
+
+    def fits(self, check: CheckId) -> bool:
+        """Only the services that the check is about."""
+        return self.name.lower() in SERVICES[check]
+
+
+class StartBefore(Data, frozen=True):
+    """State and StartMode as Win32_Service has them."""
+
+    state: Literal[
+        "Running",
+        "Stopped",
+        "Start Pending",
+        "Stop Pending",
+        "Continue Pending",
+        "Pause Pending",
+        "Paused",
+        "Unknown",
+    ]
+    start_mode: Literal["Boot", "System", "Auto", "Manual", "Disabled"]
+
+
 @step(
     *SERVICES,
     title="Start the service and set it to start automatically",
@@ -26,6 +53,8 @@ SERVICES: dict[CheckId, tuple[str, ...]] = {
     script="start_service.ps1",
     undo="start_service_undo.ps1",
     undo_says="Sets the start mode back, and stops the service, with those that need it, if it was stopped before.",
+    takes=Start,
+    leaves=StartBefore,
 )
 def start(session: Session, node: str, finding: Finding) -> Parameters:
     """The name of the service as this node has it."""

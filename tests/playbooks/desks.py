@@ -26,6 +26,7 @@ NODE = "win-1"
 FIREWALL: CheckId = "cni.flannel.firewall-4789"
 RULE = "OverlayTraffic4789UDP"
 FOLDER = "C:\\ProgramData\\kwinnow"
+OURS = "O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)"
 
 
 class Killed(BaseException):
@@ -114,9 +115,10 @@ def service(practice: Practice, name: str) -> tuple[str, str]:
 
 
 def put(practice: Practice, name: str, text: str) -> None:
-    """Lay a file into kwinnow's folder on the node."""
+    """Lay a file into kwinnow's folder on the node, as another desk's act leaves it."""
 
     def change(node: Machine) -> None:
+        node.acls[FOLDER] = OURS
         node.files[f"{FOLDER}\\{name}" if name else FOLDER] = File(text)
 
     practice.nodes[NODE].edit(change)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from checks.check import load
 from checks.ids import CheckId
-from playbooks.step import sound, steps
+from playbooks.step import NotPossible, sound, steps
 
 A_STEP = next(iter(steps().values()))
 
@@ -32,3 +32,17 @@ def test_a_goal_must_be_a_check_of_single_nodes() -> None:
 def test_an_act_must_write_down_what_there_was() -> None:
     with pytest.raises(ValueError, match="Save-Before"):
         sound(replace(A_STEP, script=A_STEP.undo), load())
+
+
+def test_an_undo_takes_only_what_its_own_step_writes() -> None:
+    hns, kubelet = steps()["hns.service"], steps()["kubelet.not-running"]
+    before = {"state": "Stopped", "start_mode": "Manual"}
+    kubelet.believable({"name": "kubelet", "start_mode": "Automatic"}, before)
+    hns.believable({"name": "HNS", "start_mode": "Manual"}, before)
+    with pytest.raises(NotPossible, match="never does"):
+        hns.believable({"name": "kubelet", "start_mode": "Automatic"}, before)
+    for parameters in ({"name": "kubelet"}, {"name": "kubelet", "start_mode": "Manual; exit"}):
+        with pytest.raises(NotPossible, match="never writes down"):
+            kubelet.believable(parameters, before)
+    with pytest.raises(NotPossible, match="never writes down"):
+        kubelet.believable({"name": "kubelet", "start_mode": "Manual"}, None)

@@ -1,4 +1,5 @@
-# New-Object: a TCP client meets what the state says of the address; every other type is made for real.
+# New-Object: a TCP client meets what the state says of the address; what has to do with access rights is in acl.ps1;
+# every other type is made for real.
 # https://learn.microsoft.com/dotnet/api/system.net.sockets.tcpclient.connectasync ; 10061 and 10060:
 # https://learn.microsoft.com/windows/win32/winsock/windows-sockets-error-codes-2
 
@@ -54,6 +55,11 @@ function New-Object {
         $client = New-LabTcpClient
         if ($ArgumentList.Count -eq 2) { $client.Connect($ArgumentList[0], $ArgumentList[1]) }
         return $client
+    }
+    switch -regex ($TypeName) {
+        '^(System\.)?Security\.AccessControl\.(File|Directory)Security$' { return New-LabSecurity $TypeName }
+        '^(System\.)?IO\.DirectoryInfo$' { return New-LabDirectoryInfo $ArgumentList[0] }
+        '^(System\.)?IO\.FileStream$' { if ($ArgumentList.Count -eq 7) { return New-LabSecuredFile $ArgumentList } }
     }
     Microsoft.PowerShell.Utility\New-Object @PSBoundParameters
 }
