@@ -307,7 +307,10 @@ def vfpext(node: ThisNode, services: Services) -> Iterator[Said]:
     Source: microsoft/SDN Kubernetes/windows/debug/collectlogs.ps1.
     """
     if not services.drivers:
-        yield CannotTell("the node's drivers could not be read")
+        yield CannotTell(
+            "The node's drivers could not be read.",
+            hint="PowerShell in Constrained Language Mode does not list them: see os.clm.",
+        )
         return
     state = next((v for k, v in services.drivers.items() if k.lower() == "vfpext"), "")
     if state != "Running":
