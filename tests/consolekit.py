@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -40,6 +41,14 @@ async def until(pilot: Pilot[None], holds: Callable[[], object], seconds: float 
     while not holds():
         assert time.monotonic() < end, f"still not so: {screen_text(pilot.app)}"
         await pilot.pause(0.02)
+
+
+def until_holds(holds: Callable[[], object], seconds: float = 20.0) -> None:
+    """Let other threads work until `holds`; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "still not so"
+        threading.Event().wait(0.002)
 
 
 async def judged(pilot: Pilot[None], app: KwinnowApp) -> None:

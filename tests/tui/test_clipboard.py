@@ -87,3 +87,24 @@ def test_a_finding_as_markdown_has_all_that_a_ticket_needs() -> None:
         assert part in text
     for evidence in finding.evidence:
         assert evidence.fact in text and evidence.source in text and evidence.excerpt in text
+
+
+def test_what_is_copied_in_a_practice_cluster_outlives_it(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lab.practice import Practice
+    from tui.words.lab import _environment
+
+    monkeypatch.delenv("KWINNOW_STATE")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "of-the-person"))
+    monkeypatch.setenv("HOME", str(tmp_path / "of-the-person"))
+    practice = Practice()
+    try:
+        environment = _environment(practice)
+        for name in ("KWINNOW_STATE", "KWINNOW_KEPT"):
+            monkeypatch.setenv(name, environment[name])
+        done = copy("text", lambda _: None, "x", {})
+    finally:
+        practice.stop()
+    assert done.file is not None and done.file.read_text() == "text", "it is still there"
+    assert str(done.file) in str(done), "and the person was told where"

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from consolekit import console, judged, screen_text, until
 from rich.text import Text
+from textual.command import Matcher
 from textual.screen import Screen
 from textual.screen import Screen as TextualScreen
 
@@ -16,6 +17,7 @@ from targets.pod_logs import LogChoice, Row
 from targets.stream import Stream
 from tui.app import KwinnowApp
 from tui.commands import COMMANDS, FIX, OVERLAYS, PAGES, Command, bindings, key_names, of_screen
+from tui.palette import marked, score
 from tui.screens.findings import FindingsScreen
 from tui.screens.fix import FixScreen
 from tui.screens.fleet import FleetScreen
@@ -149,5 +151,42 @@ def test_a_click_on_a_hint_runs_its_command() -> None:
             at = screen_text(app).splitlines()[-1].index("? Help")
             await pilot.click("Keys", offset=(at + 2, 0))
             await until(pilot, lambda: isinstance(app.screen, ReaderScreen))
+
+    asyncio.run(run())
+
+
+def test_the_palette_puts_the_name_that_begins_so_before_what_only_mentions_it() -> None:
+    async def run() -> None:
+        app = console()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await judged(pilot, app)
+            await pilot.press("colon", *"the")
+            await until(pilot, lambda: "Walk the chain" in screen_text(app))
+            text = screen_text(app)
+            assert text.index("Theme  (T)") < text.index("Why?  (w)")
+            first = next(line for line in text.partition("🔎 the")[2].splitlines()[1:] if line.strip())
+            assert first.strip() == "Theme  (T)"
+            await pilot.press("enter")
+            await until(pilot, lambda: "kwinnow-light" in screen_text(app))
+
+    asyncio.run(run())
+
+
+def test_a_name_in_the_palette_is_no_markup() -> None:
+    hostile = "node [@click=app.quit]x[/] [b]"
+    matcher = Matcher("node")
+    assert marked(matcher, hostile).plain == hostile and score(matcher, hostile) > 3
+
+
+def test_help_goes_on_under_its_own_column_where_it_wraps() -> None:
+    async def run() -> None:
+        app = console()
+        async with app.run_test(size=(80, 50)) as pilot:
+            await judged(pilot, app)
+            await pilot.press("question_mark")
+            await until(pilot, lambda: isinstance(app.screen, ReaderScreen))
+            lines = [line.partition("│")[2].rpartition("│")[0] for line in screen_text(app).splitlines()]
+            at = next(i for i, line in enumerate(lines) if "What the API says of this node and" in line)
+            assert lines[at].index("What the API") == lines[at + 1].index("what the node says.")
 
     asyncio.run(run())

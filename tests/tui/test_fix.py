@@ -32,6 +32,7 @@ from tui.screens.fix import FixScreen
 
 T = TypeVar("T")
 FINDING = "runtime.containerd.stopped"
+BEFORE = {"state": "Stopped", "start_mode": "Auto"}
 
 
 class Leases:
@@ -70,6 +71,7 @@ class Machine:
     def __init__(self, session: Session, node: str) -> None:
         self.session, self.node = session, node
         self.running = False
+        self.journal = ""  # what the node's own journal holds
         self.acts: list[dict[str, Any]] = []
 
     def cancel(self, node: str) -> None:
@@ -83,7 +85,11 @@ class Machine:
         on_hello: OnHello,
         on_answer: OnAnswer,
     ) -> Access:
-        ours = {"act": self._act, "services": lambda _: self._services(node.name)}
+        ours: dict[str, Callable[[dict[str, Any]], object]] = {
+            "act": self._act,
+            "services": lambda _: self._services(node.name),
+            "node_journal": lambda _: {"journal": self.journal if node.name == self.node else ""},
+        }
         others = [q for q in questions if q.id not in ours]
         access = self.session.nodes.collect(node, others, deadline, on_hello, on_answer)
         at = self.session.answer(Services, node.name).at
@@ -250,5 +256,37 @@ def test_a_finding_without_a_step_says_so() -> None:
             await pilot.press("f", "F")
             await until(pilot, lambda: "No step mends" in screen_text(app))
             assert isinstance(app.screen, FindingsScreen)
+
+    asyncio.run(run())
+
+
+def test_a_second_person_at_another_desk_takes_back_what_a_first_one_did(state: Path) -> None:
+    """Nothing stands in the journal here; the node's own journal has it."""
+
+    async def run() -> None:
+        app, machine, _ = made()
+        run = {"run": "r1", "step": FINDING, "context": CONTEXT, "server": SERVER, "node": "win-1"}
+        run |= {"at": "2026-01-01T00:00:00Z", "who": "ann@desk", "parameters": {"name": "containerd"}}
+        marks: list[dict[str, Any]] = [{"mark": "acting"}, {"mark": "acted", "before": BEFORE}]
+        machine.journal = "".join(msgspec.json.encode(run | mark).decode() + "\n" for mark in marks)
+        machine.running = True
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await judged(pilot, app)
+            await pilot.press("U")
+            await until(pilot, lambda: "choose a node" in screen_text(app))
+            app.screen.query_one(Table).put("win-2")
+            await pilot.press("U")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen) and "could be undone" in said(app))
+            assert offered(app) == "" and machine.acts == []
+            await pilot.press("escape")
+            app.screen.query_one(Table).put("win-1")
+            await pilot.press("U")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen) and offered(app) != "")
+            assert offered(app) == f"Undo on win-1 in {CONTEXT}"
+            assert "by ann@desk at 2026-01-01 00:00:00 UTC" in said(app)
+            await pilot.press("tab", "enter")
+            await until(pilot, lambda: "✔ Undone" in said(app))
+            assert machine.acts[0]["before"] == BEFORE
+            assert machine.acts[0]["journal"]["run"] == "r1"
 
     asyncio.run(run())

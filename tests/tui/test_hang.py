@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from consolekit import console, judged, screen_text, session_with, until
+import pytest
+from consolekit import SIZES, console, judged, screen_text, session_with, until
 
+from checks.edits import not_ready, service
 from facts.access import Access
 from facts.answers import Answers
 from facts.collector.source import NodeSource, OnAnswer, OnHello
@@ -152,3 +154,53 @@ def test_the_session_of_an_edited_example_has_its_answers_already() -> None:
     before = {key: answer.value for key, answer in session.answers.by_key.items()}
     session.gather([f for f, _ in before])
     assert {key: session.answers.by_key[key].value for key in before} == before
+
+
+@pytest.mark.parametrize("key", ["w", "f"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_old_verdict_says_that_it_is_old_until_the_new_one_takes_its_place(
+    key: str, size: tuple[int, int]
+) -> None:
+    async def run() -> None:
+        session, nodes = held("win-1")
+        nodes.let_go.set()
+        ill = session_with(
+            service("containerd", state="Stopped", pid=0, node="win-1"), not_ready("it is down")
+        )
+        session.answers = ill.answers.copy()
+        app = console(session=session)
+        async with app.run_test(size=size) as pilot:
+            await judged(pilot, app)
+            app.screen.query_one(Table).put("win-1")
+            await pilot.press(key)
+            await until(pilot, lambda: "containerd.stopped" in screen_text(app))
+            assert "being asked" not in screen_text(app)
+            nodes.let_go.clear()
+            nodes.asked.clear()
+            await pilot.press("r")
+            await until(pilot, nodes.asked.is_set)
+            await until(pilot, lambda: "win-1 is being asked again" in screen_text(app))
+            text = screen_text(app)
+            assert "what stands here is from" in text and "containerd.stopped" in text
+            assert "› win-1" in text.splitlines()[0], "and nothing lies over the status line"
+            nodes.let_go.set()
+            await judged(pilot, app)
+            assert "being asked" not in screen_text(app) and "✖" not in screen_text(app)
+
+    asyncio.run(run())
+
+
+def test_what_is_not_the_whole_yet_says_so() -> None:
+    async def run() -> None:
+        session, nodes = held("win-1")
+        app = console(session=session)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, nodes.asked.is_set)
+            await until(pilot, lambda: "✔" in row(app, "win-2"))
+            await pilot.press("f")
+            await until(pilot, lambda: "1 of 2 nodes are still being asked" in screen_text(app))
+            nodes.let_go.set()
+            await judged(pilot, app)
+            assert "still being asked" not in screen_text(app)
+
+    asyncio.run(run())

@@ -236,8 +236,35 @@ def test_commands_that_were_sent_are_listed_newest_first() -> None:
             assert [r.key for r in table.rows] == ["1", "0"]
             text = screen_text(app)
             assert "✖ deadline" in text and "too slow" in text and "Get-Service" in text
-            session.log.add(Sent(1_700_000_002.0, "lab", "kubectl get pods"))
+            session.log.add(Sent(1_700_000_002.0, "lab", "kubectl get pods", outcome="running"))
             await until(pilot, lambda: "under way" in screen_text(app))
+            assert "✖ running" not in screen_text(app)
+
+    asyncio.run(run())
+
+
+def test_a_collector_that_kwinnow_closed_says_how_many_answers_came() -> None:
+    from consolekit import session_with
+
+    from facts.collector.wire import Asked, standard_input
+    from targets.target import Sent
+
+    async def run() -> None:
+        session = session_with(fails(Os, node="win-1"))
+        asked = [Asked(name, "", {}, 5.0) for name in ("os", "hns", "services")]
+        text = standard_input(asked).decode()
+        session.log.add(Sent(1_700_000_000.0, "win-1", text, 2500.0, "stopped", "winrm https://win-1:5986"))
+        app = console(session=session)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await judged(pilot, app)
+            await pilot.press("C")
+            await until(pilot, lambda: "✔ 2 of 3 answers" in screen_text(app))
+            text = " ".join(screen_text(app).split())
+            assert (
+                "The collector had come to its end (2 of 3 answers)" in text
+                and "2.50 s after it began" in text
+            )
+            assert "stopped" not in text
 
     asyncio.run(run())
 
@@ -247,8 +274,7 @@ def test_the_mouse_opens_a_node() -> None:
         app = console()
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await judged(pilot, app)
-            await pilot.click(Table, offset=(3, 3))
-            await pilot.click(Table, offset=(3, 3))
+            await pilot.double_click(Table, offset=(3, 3))
             await until(pilot, lambda: isinstance(app.screen, NodeScreen))
 
     asyncio.run(run())

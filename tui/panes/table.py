@@ -43,7 +43,7 @@ class Row:
 
 
 class Table(ScrollView, can_focus=True):
-    """Rows, a cursor, and a filter's worth of nothing else. Click moves the cursor, a second click chooses."""
+    """Rows, a cursor, and a filter's worth of nothing else. A click moves the cursor, a double click chooses."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--head", "table--cursor", "table--heading"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -156,9 +156,10 @@ class Table(ScrollView, can_focus=True):
         line = event.y + round(self.scroll_y) - 1
         if event.y == 0 or not 0 <= line < len(self.rows) or self.rows[line].heading:
             return
-        same = self.rows[line].key == self.cursor
         self._move(line, 1)
-        if same or event.chain > 1:
+        if (
+            event.chain % 2 == 0
+        ):  # not for a click on the current row too: a double click would choose it twice
             self.post_message(self.Chosen())
 
     # ---- painting ------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from playbooks.undo import plan_last_undo
 from targets.errors import TargetError
 from tui.commands import FIX, bindings
 from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, WARN, block, word
+from tui.panes.hanging import Hanging
 from tui.panes.keys import Keys
 from tui.places import state_folder
 
@@ -35,6 +36,20 @@ if TYPE_CHECKING:
     from tui.app import KwinnowApp
 
 Said = str | Plan | Outcome | Ended | TargetError | NotPossible | None  # None: the thread broke off
+
+LABEL = 14  # cells of a label; what it says stands to the right of them
+LABELS = (
+    "Finding",
+    "Takes back",
+    "Goes on with",
+    "Step",
+    "Node",
+    "Cluster",
+    "Blast radius",
+    "Undo",
+    "Does",
+    "Parameters",
+)
 
 
 def open_fix(app: KwinnowApp, finding: Finding) -> None:
@@ -161,7 +176,12 @@ class FixScreen(ModalScreen[None]):
 
     def _say(self, text: Text) -> None:
         self.text.append_text(text)
-        self.query_one("#plan", Static).update(self.text.copy())
+        page = Hanging()
+        for part in self.text.split("\n"):
+            page.add(
+                part, LABEL if part.plain[:LABEL].strip() in LABELS else 2 if part.plain[:2] == "│ " else 0
+            )
+        self.query_one("#plan", Static).update(page)
         if self.changed:
             self.query_one(VerticalScroll).scroll_end(animate=False)
 
@@ -175,7 +195,11 @@ class FixScreen(ModalScreen[None]):
         plan = self.plan
         if plan is None or plan.undoes is not None or ended.mark not in (Mark.DONE, Mark.FAILED):
             return
+        run = self.runner.journal.last_run(plan.step.check, plan.node, plan.server)
+        if all(entry.before is None for entry in run):
+            return  # it failed before anything was changed
         if plan.step.undo:
+            self._say(word(f"… reading the journal on {self.node}, for an undo\n", INFO))
             self._run(lambda: self.runner.plan_undo(plan.step, self.node))
         else:
             self._say(word(f"\nThere is no undo: {plan.step.undo_says}\n", WARN))
@@ -208,7 +232,8 @@ class FixScreen(ModalScreen[None]):
 
 
 def _fact(label: str, value: str, style: str = "") -> Text:
-    return word(f"{label:14}", QUIET).append_text(block(f"{value}\n", style))
+    assert label in LABELS
+    return word(f"{label:{LABEL}}", QUIET).append_text(block(f"{value}\n", style))
 
 
 def plan_text(plan: Plan) -> Text:
@@ -216,7 +241,7 @@ def plan_text(plan: Plan) -> Text:
     step = plan.step
     text = Text("\n")
     if plan.undoes is not None:
-        text.append("Undo\n", "bold").append_text(_fact("Takes back", f"the run {told(plan.undoes)}"))
+        text.append_text(_fact("Takes back", f"the run {told(plan.undoes)}"))
     else:
         text.append_text(_fact("Finding", plan.finding.message))
     if plan.goes_on is not None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import zlib
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+import msgspec
 from rich.text import Text
 
-from facts.fact import QUESTIONS, Origin
+from facts.fact import QUESTIONS, Failed
+from targets.decoding import decoded
 from targets.target import Sent
 from tui.commands import SENT, bindings
 from tui.look import BAD, GOOD, INFO, QUIET, block, line, word
@@ -17,7 +23,37 @@ from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
 
 UNDER_WAY = ("", "running")
-SLACK = 1.0  # seconds between the moment of an answer and that of the run that brought it
+
+
+@dataclass(frozen=True)
+class Came:
+    """How many questions a run asked, and of how many the answers are known and still shown."""
+
+    asked: int = 0
+    known: int = 0
+
+    def __str__(self) -> str:
+        if not self.asked:
+            return ""
+        return f"{self.known} of {self.asked} answers" if self.known else f"{self.asked} asked"
+
+
+def questions(text: str) -> tuple[str, ...]:
+    """The questions in what was sent to a collector, by name; none where it is something else."""
+    packed = "".join(text.partition("#payload\n")[2].partition("#end")[0].split())
+    try:
+        payload = decoded(gzip.decompress(base64.b64decode(packed, validate=True)), _Payload)
+    except (ValueError, EOFError, OSError, zlib.error, msgspec.DecodeError):
+        return ()
+    return tuple(q.id for q in payload.questions)
+
+
+class _Question(msgspec.Struct):
+    id: str
+
+
+class _Payload(msgspec.Struct):
+    questions: tuple[_Question, ...] = ()
 
 
 class SentScreen(ListPage):
@@ -30,9 +66,13 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
         Column("At", width=8),
         Column("To", most=16),
         Column("Took", width=8),
-        Column("Outcome", most=18),
+        Column("Outcome", most=20),
         Column("Sent", share=1),
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._questions: dict[int, tuple[str, ...]] = {}  # by the entry's identity: decoded once
 
     def _entries(self) -> list[Sent]:
         held = self.kwinnow.held
@@ -47,32 +87,35 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
 
     def rows(self) -> list[Row]:
         rows = [
-            Row(str(i), _cells(e, self._answers(e)))
+            Row(str(i), _cells(e, self._came(e)))
             for i, e in enumerate(self._entries())
             if self.keeps(f"{e.target} {e.outcome} {e.text}")
         ]
         return rows[::-1]
 
-    def _answers(self, entry: Sent) -> int:
-        """How many answers this run brought, of those that are still known (a refresh lets the old ones go)."""
-        held = self.kwinnow.held
-        if held is None or entry.outcome != "stopped":
-            return 0
-        since, until = entry.at - SLACK, entry.at + entry.ms / 1000 + SLACK
-        known = held.session.answers.copy().by_key.items()
-        return sum(
-            node == entry.target
-            and QUESTIONS[fact].origin is Origin.NODE
-            and since <= answer.at.timestamp() <= until
-            for (fact, node), answer in known
-        )
+    def _came(self, entry: Sent) -> Came:
+        """What became of the questions of this run, as far as that is still known: a refresh lets the old ones go."""
+        asked = self._asked(entry)
+        held, known = self.kwinnow.held, 0
+        of_node = [e for e in self._entries() if e.target == entry.target]
+        for name in asked if held else ():
+            latest = next((e for e in reversed(of_node) if name in self._asked(e)), None)
+            fact = next((f for f, q in QUESTIONS.items() if q.name == name), None)
+            if held and fact is not None and latest is entry:
+                known += not isinstance(held.session.get(fact, entry.target), Failed)
+        return Came(len(asked), known)
+
+    def _asked(self, entry: Sent) -> tuple[str, ...]:
+        if id(entry) not in self._questions:
+            self._questions[id(entry)] = questions(entry.text) if "#payload" in entry.text else ()
+        return self._questions[id(entry)]
 
     def _entry(self) -> Sent | None:
         return self._entries()[int(self.current)] if self.current else None
 
     def detail(self, key: str) -> Text:
         entry = self._entry()
-        return whole(entry, self._answers(entry)) if entry else Text()
+        return whole(entry, self._came(entry)) if entry else Text()
 
     def action_open(self) -> None:
         entry = self._entry()
@@ -90,25 +133,26 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
             self.kwinnow.copy_text(f"{fenced(entry.text)}\n", f"sent-{entry.target}")
 
 
-def _cells(entry: Sent, answers: int) -> tuple[Text, ...]:
+def _cells(entry: Sent, came: Came) -> tuple[Text, ...]:
     at = datetime.fromtimestamp(entry.at)
     ended = entry.outcome not in UNDER_WAY
     took = word(f"{entry.ms / 1000:6.2f} s" if ended else "…", QUIET)
     outcome = word("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
     if entry.outcome == "stopped":
-        outcome = word(f"✔ {answers} answers", GOOD) if answers else word("■ ended", QUIET)
+        outcome = word(f"✔ {came}", GOOD) if came.known else word(f"■ ended {came}".rstrip(), QUIET)
     if not ended:
         outcome = word("◌ under way", INFO)
     return Text(f"{at:%H:%M:%S}"), line(entry.target), took, outcome, line(entry.text)
 
 
-def whole(entry: Sent, answers: int = 0) -> Text:
+def whole(entry: Sent, came: Came) -> Text:
     """All of an entry: how it ended, then what was sent."""
     text = Text()
     how = entry.detail
     if entry.outcome == "stopped":  # the collector waits for more input, which nobody has for it
-        came = f"{answers} answers came, and then" if answers else "After the last answer that was waited for"
-        how = f"{came} kwinnow closed it, {entry.ms / 1000:.2f} s after it began ({entry.detail})."
+        told = f" ({came})" if came.asked else ""
+        after = f"{entry.ms / 1000:.2f} s after it began"
+        how = f"The collector had come to its end{told}; kwinnow closed it {after} ({entry.detail})."
     if how:
         text.append("It ended  " if entry.outcome not in UNDER_WAY else "It runs by  ", INFO)
         text.append_text(block(f"{how}\n\n"))
