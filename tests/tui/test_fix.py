@@ -266,7 +266,8 @@ def test_a_second_person_at_another_desk_takes_back_what_a_first_one_did(state: 
     async def run() -> None:
         app, machine, _ = made()
         run = {"run": "r1", "step": FINDING, "context": CONTEXT, "server": SERVER, "node": "win-1"}
-        run |= {"at": "2026-01-01T00:00:00Z", "who": "ann@desk", "parameters": {"name": "containerd"}}
+        given = {"name": "containerd", "start_mode": "Automatic"}
+        run |= {"at": "2026-01-01T00:00:00Z", "who": "ann@desk", "parameters": given}
         marks: list[dict[str, Any]] = [{"mark": "acting"}, {"mark": "acted", "before": BEFORE}]
         machine.journal = "".join(msgspec.json.encode(run | mark).decode() + "\n" for mark in marks)
         machine.running = True

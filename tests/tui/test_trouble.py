@@ -15,7 +15,7 @@ from facts.session import Session
 from targets.errors import CredentialsExpired, TargetError, Unreachable
 from targets.target import ClusterTarget
 from tui.app import KwinnowApp
-from tui.opening import Opened, Options
+from tui.opening import Opened, Options, unknown_nodes
 from tui.panes.table import Table
 from tui.screens.fleet import FleetScreen
 from tui.screens.overlays import ChooseScreen, PasswordScreen, ReaderScreen
@@ -248,3 +248,11 @@ def test_a_fault_of_ours_is_told_and_not_hidden(monkeypatch: pytest.MonkeyPatch)
 
 def test_target_errors_keep_both_halves() -> None:
     assert str(TargetError("what.", "hint.")) == "what. hint."
+
+
+def test_a_name_with_terminal_sequences_is_not_called_by_the_name_that_it_looks_like() -> None:
+    session = session_with()
+    session.only = ("win-1\x1b[31m",)
+    error = unknown_nodes(session)
+    assert error is not None and "\x1b" not in str(error) and "'win-1\\x1b[31m'" in error.what
+    assert "no Windows node" not in error.what and error.hint == "Did you mean win-1?"
