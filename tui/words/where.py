@@ -17,16 +17,16 @@ def command(as_json: bool) -> None:
     """
     from targets.clean import clean_line
     from targets.config import config_path
-    from tui.places import state_folder
+    from tui.places import kept_folder, state_folder
 
-    state = state_folder()
+    state, kept = state_folder(), kept_folder()
     places = {
         "config": config_path(),  # how Windows nodes are reached
         "state": state,
         "audit": state / "audit.jsonl",
         "journal": state / "journal.jsonl",
-        "copied": state / "copied",
-        "logs": state / "logs",
+        "copied": kept / "copied",
+        "logs": kept / "logs",
         "console_log": state / "console.log",
     }
     if as_json:
