@@ -1,7 +1,7 @@
 # Who owns a file or folder and who may do what with it. What Get-Acl gives, and what a protected folder of
 # C:\ProgramData looks like: https://github.com/puppetlabs/puppet/pull/6892 (Get-Acl .\Foobar | select *)
-# What a folder made there without precaution inherits, "(WD,AD,WEA,WA)" for Users:
-# https://learn.microsoft.com/windows-server/administration/windows-commands/icacls
+# What a folder made there without precaution inherits, Users' right to make files among it:
+# https://github.com/aws/amazon-cloudwatch-agent/blob/83eb0f561806e13f5e1611ae7bf5a59959590486/integration/msi/tools/permission.ps1
 # Creating with rights: https://learn.microsoft.com/dotnet/api/system.io.directoryinfo.create?view=netframework-4.7.2
 # and https://learn.microsoft.com/dotnet/api/system.io.filestream.-ctor?view=netframework-4.7.2
 
