@@ -99,9 +99,8 @@ class Practice:
         for node in self.nodes.values():
             node.start()
         write_private(self.kubeconfig, kubeconfig_text(self._api.url, self._world.pki.ca, self.token))
-        ports = {name: node.tls_port or 0 for name, node in self.nodes.items()}
         write_private(self.folder / "ca.pem", self._world.pki.ca)
-        write_private(self.config, kwinnow_config(ports, self.folder / "ca.pem"))
+        self._configure(self._stage())
         self._thread.start()
         return self
 
@@ -241,7 +240,14 @@ class Practice:
         self.api_state.weather = Weather(**stage.weather)
         self.api_state.directory.few = stage.few_rights
         self.api_state.directory.reject = stage.reject_tokens
+        if self.config.exists():  # else `start` writes it, once the ports are known
+            self._configure(stage)
         self._publish()
+
+    def _configure(self, stage: Stage) -> None:
+        """Write kwinnow's configuration, with what a condition says of it."""
+        ports = {name: node.tls_port or 0 for name, node in self.nodes.items()}
+        write_private(self.config, kwinnow_config(ports, self.folder / "ca.pem", stage.config))
 
     def _publish(self) -> None:
         """Give the API server and the nodes what has changed."""

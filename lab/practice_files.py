@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 WINDOWS_USER = "Administrator"
@@ -33,15 +34,18 @@ def kubeconfig_text(server: str, ca: str, token: str) -> str:
     )
 
 
-def kwinnow_config(ports: dict[str, int], ca_file: Path) -> str:
-    """config.toml: each node of the practice cluster has a port of its own on the loopback."""
+def kwinnow_config(
+    ports: dict[str, int], ca_file: Path, more: Mapping[str, Mapping[str, object]] | None = None
+) -> str:
+    """config.toml: each node of the practice cluster has a port of its own on the loopback. `more`: keys by node."""
     parts = [
         "# Written by the practice cluster; it goes when the cluster stops.\n",
         f'[defaults]\nuser = "{WINDOWS_USER}"\ntransport = "ntlm"\n'
         f"https = true\nca_file = {json.dumps(str(ca_file))}\n",
     ]
-    parts += [
-        f'[[nodes]]\nmatch = "{name}"\nhost = "127.0.0.1"\nport = {port}\n' for name, port in ports.items()
-    ]
+    for name, port in ports.items():
+        own = {"match": name, "host": "127.0.0.1", "port": port, **(more or {}).get(name, {})}
+        lines = [f"{key} = {json.dumps(value)}" for key, value in own.items()]
+        parts.append("\n".join(["[[nodes]]", *lines, ""]))
     parts.append(f'[contexts.{CONTEXT}]\ncolour = "green"\nread_only = false\n')
     return "\n".join(parts)

@@ -9,9 +9,10 @@ try {
     $version = Get-ItemProperty -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion'
     $system = Get-CimInstance -ClassName Win32_OperatingSystem
     $computer = Get-CimInstance -ClassName Win32_ComputerSystem
+    $pages = Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Control\Nls\CodePage'
     $boot = $null
     if ($system.LastBootUpTime) { $boot = $system.LastBootUpTime.ToUniversalTime().ToString('o') }
-    Write-Plain 'os' @{ product_name = [string]$version.ProductName; build = [int]$version.CurrentBuild; ubr = [int]$version.UBR; installation_type = [string]$version.InstallationType; display_version = [string]$version.DisplayVersion; hostname = [string]$computer.DNSHostName; computer_name = [string]$computer.Name; domain = [string]$computer.Domain; manufacturer = [string]$computer.Manufacturer; model = [string]$computer.Model; last_boot = $boot; memory_kb = [long]$system.TotalVisibleMemorySize; free_memory_kb = [long]$system.FreePhysicalMemory; culture = [string](Get-Culture).Name; ui_languages = @($system.MUILanguages) }
+    Write-Plain 'os' @{ product_name = [string]$version.ProductName; build = [int]$version.CurrentBuild; ubr = [int]$version.UBR; installation_type = [string]$version.InstallationType; display_version = [string]$version.DisplayVersion; hostname = [string]$computer.DNSHostName; computer_name = [string]$computer.Name; domain = [string]$computer.Domain; manufacturer = [string]$computer.Manufacturer; model = [string]$computer.Model; last_boot = $boot; memory_kb = [long]$system.TotalVisibleMemorySize; free_memory_kb = [long]$system.FreePhysicalMemory; oem_code_page = [int]$pages.OEMCP; culture = [string](Get-Culture).Name; ui_languages = @($system.MUILanguages) }
     $count++
 } catch { [void]$_ }
 try {

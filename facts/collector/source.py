@@ -118,6 +118,11 @@ def _attempt(way: str, address: str, error: TargetError) -> Attempt:
     return Attempt(way, address, stage, error.kind, code, error.what, error.hint)
 
 
+def _torn(line: str) -> bool:
+    """Whether a line was one of the protocol's before it was damaged: base64, or nearly its mark."""
+    return " " not in line or sum(came != sent for came, sent in zip(line, "~kw ", strict=False)) < 2
+
+
 def _why_open(access: Access, reader: Reader) -> Failed:
     """Why a question that was asked has no answer."""
     if access.attempts and not access.way:
@@ -130,10 +135,11 @@ def _why_open(access: Access, reader: Reader) -> Failed:
             "clm",
             "answer",
         )
-    said = f" It said: {reader.noise[0]}" if reader.noise else ""
+    words = next((line for line in reader.noise if not _torn(line)), "")
+    said = f" It said: {words}" if words else ""
     return Failed(
         "malformed",
-        f"The node's answer ended early.{said}",
+        f"The node's answer ended early: its last line did not come.{said}",
         "Ask again; nothing can be concluded.",
         "truncated",
         "answer",

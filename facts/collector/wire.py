@@ -116,6 +116,9 @@ def standard_input(questions: Sequence[Asked]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode("ascii")
 
 
+DAMAGED = "The node's answer was damaged on its way"
+
+
 class Reader:
     """Turns the chunks of standard output into what was heard. Feed it, then ask `finished`."""
 
@@ -158,21 +161,21 @@ class Reader:
                 self.finished = True
                 return Done(int(rest))
         except (msgspec.DecodeError, ValueError) as error:
-            return Damaged(identity, f"A line of the node's answer cannot be read: {error}")
+            return Damaged(identity, f"{DAMAGED}: a line of it cannot be read ({error}).")
         return None
 
     def _end(self, identity: str, value: str) -> Heard:
         packed = base64.b64decode("".join(self._parts.pop(identity, [])))
         length, _, digest = value.partition(" ")
         if len(packed) != int(length) or hashlib.sha256(packed).hexdigest() != digest:
-            return Damaged(
-                identity, f"The answer is not what the node sent: {len(packed)} of {length} bytes came."
-            )
+            came = f"{len(packed)} of {length} bytes came"
+            what = "its hash is not the one that the node announced" if len(packed) == int(length) else came
+            return Damaged(identity, f"{DAMAGED}: {what}.")
         unpacker = zlib.decompressobj(wbits=31)
         try:
             text = unpacker.decompress(packed, LARGEST_ANSWER)
         except zlib.error as error:
-            return Damaged(identity, f"The answer cannot be unpacked: {error}")
+            return Damaged(identity, f"{DAMAGED}: it cannot be unpacked ({error}).")
         if unpacker.unconsumed_tail:
             return Damaged(identity, "The answer is larger than 64 MiB.")
         return Answered(identity, decoded(text, RawAnswer))

@@ -5,13 +5,21 @@ from __future__ import annotations
 from lab.faults.fault import Stage, condition
 
 
-@condition("unreachable", "Nothing listens for WinRM on the first Windows node", "unknown: refused")
+@condition(
+    "unreachable",
+    "Nothing listens for WinRM on the first Windows node",
+    "unknown: refused",
+    ("reach.winrm.port",),
+)
 def unreachable(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"refused": True}
 
 
 @condition(
-    "filtered", "A firewall swallows connections to the first Windows node's WinRM", "unknown: filtered"
+    "filtered",
+    "A firewall swallows connections to the first Windows node's WinRM",
+    "unknown: filtered",
+    ("reach.winrm.port",),
 )
 def filtered(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"filtered": True}
@@ -30,34 +38,72 @@ def silent(stage: Stage) -> None:
 
 
 @condition(
-    "wrong-credentials", "Every Windows node rejects the password", "unknown: rejected; one node is tried"
+    "wrong-credentials",
+    "Every Windows node rejects the password",
+    "unknown: rejected; one node is tried",
+    ("reach.winrm.auth",),
 )
 def wrong_credentials(stage: Stage) -> None:
     for node in stage.nodes:
         stage.winrm[node] = {"rejected": True}
 
 
-@condition("scheme-off", "NTLM is switched off on the first Windows node", "unknown: scheme-off")
+@condition(
+    "scheme-off",
+    "NTLM is switched off on the first Windows node",
+    "unknown: scheme-off",
+    ("reach.winrm.auth",),
+)
 def scheme_off(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"schemes": ("Kerberos",)}
 
 
-@condition("shell-quota", "The user has as many shells on the first node as are allowed", "unknown: quota")
+@condition(
+    "basic-http",
+    "The console's configuration asks for Basic over plain HTTP on the first Windows node",
+    "unknown: unencrypted",
+    ("reach.winrm.unencrypted",),
+)
+def basic_over_http(stage: Stage) -> None:
+    stage.config[stage.nodes[0]] = {"transport": "basic", "https": False}
+
+
+@condition(
+    "shell-quota",
+    "The user has as many shells on the first node as are allowed",
+    "unknown: quota",
+    ("reach.winrm.quota",),
+)
 def shell_quota(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"quota": True}
 
 
-@condition("truncated", "The first node's answer breaks off half way", "unknown: truncated")
+@condition(
+    "truncated",
+    "The first node's answer breaks off half way",
+    "unknown: truncated",
+    ("reach.winrm.output-size",),
+)
 def truncated(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"truncated": True}
 
 
-@condition("garbled", "Characters of the first node's answer are replaced", "unknown: garbled")
+@condition(
+    "garbled",
+    "Characters of the first node's answer are replaced",
+    "unknown: garbled",
+    ("reach.winrm.output-size",),
+)
 def garbled(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"garbled": True}
 
 
-@condition("dropped", "The connection to the first node ends in the middle of the answer", "unknown: dropped")
+@condition(
+    "dropped",
+    "The connection to the first node ends in the middle of the answer",
+    "unknown: dropped",
+    ("reach.winrm.output-size",),
+)
 def dropped(stage: Stage) -> None:
     stage.winrm[stage.nodes[0]] = {"drop_answer": True}
 
@@ -66,6 +112,7 @@ def dropped(stage: Stage) -> None:
     "clm",
     "The first node runs PowerShell in Constrained Language Mode",
     "unknown for all but a minimum: os.clm",
+    ("reach.exec.console-cp",),  # what remains comes as plain text, in the code page of the node's console
 )
 def constrained(stage: Stage) -> None:
     stage.machine[stage.nodes[0]] = {"language_mode": "ConstrainedLanguage"}
@@ -90,6 +137,27 @@ def hung_question(stage: Stage) -> None:
 )
 def few_rights(stage: Stage) -> None:
     stage.few_rights = True
+
+
+@condition(
+    "no-way",
+    "The first Windows node is closed to WinRM, and the user has no right to look in by another way",
+    "unknown: refused",
+    ("reach.console.no-path", "reach.nodes-proxy-rbac"),
+)
+def no_way(stage: Stage) -> None:
+    stage.winrm[stage.nodes[0]] = {"refused": True}
+    stage.few_rights = True
+
+
+@condition(
+    "api-down",
+    "The API server is gone: what stands before it closes every connection without an answer",
+    "unknown: unreachable",
+    ("reach.api.unreachable",),
+)
+def api_down(stage: Stage) -> None:
+    stage.weather["reset_every"] = 1
 
 
 @condition("token-expired", "The API server no longer accepts the token", "unknown: credentials")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lab.world.state import World
@@ -52,12 +52,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Condition:
-    """Something between the console and the cluster. `expect`: how the answer must look. `apply` gets a `Stage`."""
+    """Something between the console and the cluster. `expect`: how the answer must look. `apply` gets a `Stage`.
+    `entries`: the catalogue entries that say what stands between."""
 
     id: str
     title: str
     expect: str
     apply: Callable[[Stage], None]
+    entries: tuple[str, ...] = ()
 
 
 @dataclass
@@ -65,8 +67,9 @@ class Stage:
     """What conditions may turn, without knowledge of servers: settings that the practice engine carries out.
 
     `winrm`: node → settings of its WinRM service (names of `lab.windows.conditions.Conditions`). `weather`: settings
-    of the API server. `few_rights`, `reject_tokens`: what the API server thinks of the user. `hung`: node → cmdlets
-    that never return. `machine`: node → changes of the machine's `Os` (language mode, elevation).
+    of the API server. `config`: node → keys of its entry in the console's configuration. `few_rights`,
+    `reject_tokens`: what the API server thinks of the user. `hung`: node → cmdlets that never return. `machine`:
+    node → changes of the machine's `Os` (language mode, elevation).
     """
 
     nodes: tuple[str, ...]
@@ -74,6 +77,7 @@ class Stage:
     weather: dict[str, Any]
     hung: dict[str, list[str]]
     machine: dict[str, dict[str, object]]
+    config: dict[str, dict[str, object]] = field(default_factory=dict)
     few_rights: bool = False
     reject_tokens: bool = False
 
@@ -110,14 +114,14 @@ def question(id_: str, ask: str, source: str, scenarios: tuple[str, ...] = ALL) 
 
 
 def condition(
-    id_: str, title: str, expect: str
+    id_: str, title: str, expect: str, entries: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Stage], None]], Callable[[Stage], None]]:
     """Register a condition."""
 
     def declare(apply: Callable[[Stage], None]) -> Callable[[Stage], None]:
         if id_ in CONDITIONS:
             raise ValueError(f"two conditions are called {id_}")
-        CONDITIONS[id_] = Condition(id_, title, expect, apply)
+        CONDITIONS[id_] = Condition(id_, title, expect, apply, entries)
         return apply
 
     return declare

@@ -103,8 +103,8 @@ REASONS = {
     "wrong-credentials": "rejects the credentials",
     "scheme-off": "switched off",
     "shell-quota": "quota",
-    "truncated": "",
-    "garbled": "",
+    "truncated": "The node's answer ended early: its last line did not come.",
+    "garbled": "The node's answer was damaged on its way: ",
     "dropped": "dropped the connection",
     "clm": "Constrained Language Mode",
     "not-elevated": "0x80070005",
@@ -113,7 +113,10 @@ REASONS = {
     "token-expired": "does not accept the credentials",
     "api-throttled": "429",
     "api-errors": "500",
-    "api-reset": "",
+    "api-reset": "broke: connection reset",
+    "api-down": "broke: connection reset",
+    "basic-http": "would send the password in the clear",
+    "no-way": "refuses the connection",
     "api-cut": "broke off",
 }
 ENDS_BY_DEADLINE = ("slow", "silent", "filtered")
@@ -127,3 +130,4 @@ def test_condition_is_unknown_with_its_reason(name: str) -> None:
     unknown = report.of(OutcomeKind.UNKNOWN)
     assert all(o.why for o in unknown)
     assert [o for o in unknown if REASONS[name] in o.why], {(o.node, o.why) for o in unknown}
+    assert set(CONDITIONS[name].entries) <= {f.id for f in report.findings}
