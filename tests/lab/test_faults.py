@@ -116,6 +116,10 @@ def test_vni_one_makes_windows_flanneld_exit() -> None:
         ("certs.client-expired", "Unknown", "Kubelet stopped posting node status."),
         ("reach.api.from-node", "Unknown", "Kubelet stopped posting node status."),
         ("time.skew:firmware", "Unknown", "Kubelet stopped posting node status."),
+        ("runtime.containerd.version-cri", "Unknown", "Kubelet stopped posting node status."),
+        ("runtime.containerd.config-version", "False", "container runtime is down"),
+        ("node.notready.flannel-pulling", "False", "cni plugin not initialized"),
+        ("time.lease", "True", ""),
     ],
 )
 def test_not_ready_follows(name: str, status: str, part: str) -> None:
@@ -131,6 +135,9 @@ def test_not_ready_follows(name: str, status: str, part: str) -> None:
     ("name", "code"),
     [
         ("hns.service", "(0x6ba)"),
+        ("hns.vfpext", "(0x803b0009)"),
+        ("cni.api-version", "(0xc037010e)"),
+        ("cni.ipam-exhausted", "no IP addresses available in range set"),
         ("os.ubr.overlay", "(0x803b0008)"),
         ("image.pause.os-match", "no match for platform in manifest"),
         ("image.pause.registry:unreachable", "connectex"),
