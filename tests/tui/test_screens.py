@@ -231,7 +231,7 @@ def test_commands_that_were_sent_are_listed_newest_first() -> None:
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await judged(pilot, app)
             await pilot.press("C")
-            await until(pilot, lambda: isinstance(app.screen, SentScreen))
+            await until(pilot, lambda: isinstance(app.screen, SentScreen) and app.screen.query(Table))
             table = app.screen.query_one(Table)
             assert [r.key for r in table.rows] == ["1", "0"]
             text = screen_text(app)

@@ -18,7 +18,7 @@ from targets.target import Sent
 from tui.commands import SENT, bindings
 from tui.look import BAD, GOOD, INFO, QUIET, block, line, word
 from tui.markdown import fenced
-from tui.panes.table import Column, Row
+from tui.panes.table import Column, Row, Table
 from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
 
@@ -81,7 +81,9 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
     def tick(self) -> None:
         """Commands come and end while this is open, without any other news."""
         state = [(e.at, e.outcome) for e in self._entries()]
-        if state != getattr(self, "_state", None):
+        if state != getattr(self, "_state", None) and self.query(
+            Table
+        ):  # a tick may come before the first layout
             self._state = state
             self.paint()
 
