@@ -88,7 +88,8 @@ def _outcome(check: Check, session: Knows, node: str, said: Sequence[object]) ->
             findings.setdefault(finding.key, finding)
     doubts = [_rooted(check, session, node, item) for item in said if isinstance(item, CannotTell)]
     skips = [item for item in said if isinstance(item, Skip)]
-    why = clean_line(" ".join(f"{d.object}: {d.why}" if d.object else d.why for d in doubts))
+    whys = dict.fromkeys(f"{d.object}: {d.why}" if d.object else d.why for d in doubts)  # each reason once
+    why = clean_line(" ".join(whys))
     hint = clean_line(next((d.hint for d in doubts if d.hint), ""))
     if findings:
         return Outcome(check.id, node, OutcomeKind.FOUND, why, hint, tuple(findings.values()))

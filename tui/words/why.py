@@ -22,6 +22,8 @@ def command(node: str, as_json: bool, **given: Any) -> int:
     from checks.finding import OutcomeKind, Severity
     from targets.clean import clean_line
 
+    if given["nodes"] not in ((), (node,)):
+        raise click.UsageError(f"The chain is one node's: {node} or {given['nodes'][0]}? Leave --node out.")
     given["nodes"] = (node,)
     checks = list(load().values())
     with session_for(options_from(given)) as held:
