@@ -26,6 +26,12 @@ def ended_now(services: Services | Failed) -> bool:
     return found is not None and found.state != "Running"
 
 
+def not_launched(found: Service) -> bool:
+    """Whether nssm could not start the program at all: it ends the service with 3, a code of its own (1066)."""
+    codes = (found.exit_code, found.service_exit_code)
+    return found.state == "Stopped" and found.nssm is not None and codes == (1066, 3)
+
+
 def last_words(logs: NodeLogs | Failed) -> str:
     """The kubelet's last line with an error, or its last line at all."""
     lines = [line for line in logs.lines("kubelet") if line.strip()] if isinstance(logs, NodeLogs) else []
@@ -68,6 +74,21 @@ def _processes(count: int) -> Change:
         Case(
             "held back by nssm", FLANNEL_2022, (service("kubelet", state="Paused"), _processes(0)), quiet=True
         ),
+        Case(
+            "nssm could not start it",
+            CLASSIC_2019,
+            (service("kubelet", state="Stopped", exit_code=1066, service_exit_code=3), _processes(0)),
+            quiet=True,
+        ),
+        Case(
+            "it ended with a code of its own, and nssm has no part in it",
+            FLANNEL_2022,
+            (
+                service("kubelet", state="Stopped", exit_code=1066, service_exit_code=3, nssm=None),
+                _processes(0),
+            ),
+            finds="node",
+        ),
         Case("services not known", FLANNEL_2022, (fails(Services),), unknown=True),
     ],
 )
@@ -75,7 +96,8 @@ def not_running(node: ThisNode, services: Services, processes: Processes | Faile
     """Without a kubelet nobody reports for the node: NotReady about 40 s to a minute later.
 
     Rule: there is no process kubelet.exe on the host (or, where processes are not known, the service does not run), or
-    there is more than one. A service that nssm has paused is kubelet.nssm-paused.
+    there is more than one. A service that nssm has paused, or whose program it could not start, is
+    kubelet.nssm-paused.
     Remedy: `Start-Service kubelet`. If it ends again read its log: C:\\var\\log\\kubelet\\kubelet.err.log, or
     C:\\k\\kubelet*.log. Two of them: close the console window and keep the service.
     Confused with: a machine that has not joined yet, where the kubelet starts again and again (kubelet.prejoin-loop).
@@ -84,6 +106,9 @@ def not_running(node: ThisNode, services: Services, processes: Processes | Faile
     found = services.named("kubelet")
     if found is not None and found.state == "Paused":
         yield Skip("nssm has paused the service: see kubelet.nssm-paused.")
+        return
+    if found is not None and not_launched(found):
+        yield Skip("nssm could not start the program: see kubelet.nssm-paused.")
         return
     count = len(processes.named("kubelet")) if isinstance(processes, Processes) else -1
     state = _state(found)
@@ -105,6 +130,38 @@ def _state(found: Service | None) -> str:
     return f"{found.state}{code}, start mode {found.start_mode}"
 
 
+def _program_gone(words: str = "") -> Change:
+    """No kubelet.exe on the node; `words`: what its starter wrote into the log about that."""
+
+    def apply(draft: Draft) -> None:
+        fields(Kubelet, program="", version="")(draft)
+        if words:
+            path = r"C:\var\log\kubelet\kubelet.err.log"
+            draft.put(NodeLogs, NodeLogs((LogTail("kubelet", path, None, words),)))
+
+    return apply
+
+
+def missing_program(found: Service, kubelet: Kubelet | Failed, logs: NodeLogs | Failed) -> str:
+    """The path of the kubelet that the service wants to start and that is not there; empty if that is not known.
+
+    nssm names it, or the last lines of the log do, where a script starts it: cmd.exe repeats the path, and only the
+    path is the same in every language.
+    """
+    if found.nssm is None or not isinstance(kubelet, Kubelet):
+        return ""
+    wanted = found.nssm.application
+    if wanted.lower().endswith("kubelet.exe"):
+        return wanted if kubelet.program.lower() != wanted.lower() else ""
+    if kubelet.program or not isinstance(logs, NodeLogs):
+        return ""
+    last = [line for line in logs.lines("kubelet") if line.strip()][-3:]
+    named = [
+        m.group() for line in last if (m := re.search(r"[A-Za-z]:\\[^\"'<>|]*?kubelet\.exe", line, re.I))
+    ]
+    return named[-1] if named else ""
+
+
 @check(
     "kubelet.nssm-paused",
     title="The kubelet does not end as soon as it starts",
@@ -118,24 +175,71 @@ def _state(found: Service | None) -> str:
             (service("kubelet", state="Paused"), _processes(0)),
             finds="node",
         ),
+        Case(
+            "nssm could not start it: the program is gone",
+            CLASSIC_2019,
+            (
+                service("kubelet", state="Stopped", exit_code=1066, service_exit_code=3),
+                _processes(0),
+                _program_gone(),
+            ),
+            finds="node",
+        ),
+        Case(
+            "its start script does not find it",
+            FLANNEL_2022,
+            (
+                service("kubelet", state="Paused"),
+                _processes(0),
+                _program_gone(
+                    'Der Befehl "C:\\k\\kubelet.exe" ist entweder falsch geschrieben oder\r\nkonnte nicht'
+                ),
+            ),
+            finds="node",
+        ),
         Case("stopped", FLANNEL_2022, (service("kubelet", state="Stopped"), _processes(0)), quiet=True),
     ],
 )
-def nssm_paused(node: ThisNode, services: Services, logs: NodeLogs | Failed) -> Iterator[Said]:
-    """nssm waits ever longer before it starts a program that ends at once; Windows shows the service as Paused.
+def nssm_paused(
+    node: ThisNode, services: Services, logs: NodeLogs | Failed, kubelet: Kubelet | Failed
+) -> Iterator[Said]:
+    """nssm waits ever longer before it starts a program that ends at once; Windows shows the service as Paused. A
+    program that it cannot start at all makes it end the service.
 
-    Rule: the state of the service kubelet is Paused.
-    Remedy: Read the end of the file that `nssm get kubelet AppStderr` names, mend what it says, then `nssm restart
-    kubelet`.
+    Rule: the state of the service kubelet is Paused; or nssm ended it with exit code 1066 and its own code 3, as it
+    does where CreateProcess fails. kubelet.exe is gone where neither nssm's path nor any other known one has it.
+    Remedy: kubelet.exe gone: look what took it (`Get-MpThreatDetection`), exclude the folder (`Add-MpPreference
+    -ExclusionPath C:\\k`), copy kubelet.exe of the same version from Kubernetes' release archive to its old path, then
+    `Start-Service kubelet`. Else read the end of the file that `nssm get kubelet AppStderr` names, mend what it says,
+    then `nssm restart kubelet`.
     Confused with: somebody who pressed Pause: the kubelet itself cannot be paused.
-    Source: https://github.com/kubernetes/kubernetes/issues/123173; the throttling of nssm from its documentation.
+    Source: https://github.com/kubernetes/kubernetes/issues/123173; nssm 2.24, service.cpp (start_service,
+    throttle_restart) and messages.mc (events 1006 and 1010 of source nssm in the Application log).
     """
     found = services.named("kubelet")
-    if found is None or found.state != "Paused":
+    if found is None or not (found.state == "Paused" or not_launched(found)):
+        return
+    state = "Paused" if found.state == "Paused" else "Stopped, exit code 1066, nssm's own code 3"
+    proof: dict[type[Fact], str] = {Services: f"kubelet: {state}"}
+    gone = missing_program(found, kubelet, logs)
+    if gone:
+        elsewhere = kubelet.program if isinstance(kubelet, Kubelet) else ""
+        proof[Kubelet] = f"kubelet.exe: {elsewhere or 'in none of the known folders'}"
+        starter = "nssm" if found.nssm is not None and found.nssm.application == gone else "the start script"
+        yield Problem(
+            f"The program {gone} that {starter} starts as kubelet is not there on {node.name}.", proof=proof
+        )
+        return
+    if found.state != "Paused":
+        program = found.nssm.application if found.nssm else ""
+        yield Problem(
+            f"nssm on {node.name} cannot start {program}; the event 1010 of source nssm in the Application log says "
+            "why.",
+            proof=proof,
+        )
         return
     words = last_words(logs)
     said = f"; its last words: {words}" if words else ""
-    proof: dict[type[Fact], str] = {Services: "kubelet: Paused"}
     if words:
         proof[NodeLogs] = words
     yield Problem(

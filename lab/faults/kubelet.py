@@ -34,7 +34,7 @@ def stopped(world: World) -> None:
 
 @fault(
     "kubelet.nssm-paused",
-    "kubelet.exe has vanished (quarantined): nssm cannot start it and pauses the service",
+    "kubelet.exe has vanished (quarantined): what nssm runs ends at once, or cannot be started at all",
     ISSUE.format("kubernetes/kubernetes", 123173),
 )
 def paused(world: World) -> None:

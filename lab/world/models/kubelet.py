@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.world.machine import Machine
-from lab.world.models import cni
+from lab.world.models import cni, nssm
 from lab.world.models.reach import kubelet_api_error
 from lab.world.models.settings import (
     BOOTSTRAP,
@@ -28,13 +28,15 @@ PROGRAM = r"C:\k\kubelet.exe"
 class KubeletState:
     """What the model knows about one node's kubelet.
 
-    `exit`: the line with which the process ended (empty: it runs, or was never started). `api`: why the API server
-    is not reached (empty: it is). `ready`: reasons for NotReady (empty list: Ready).
+    `exit`: the line with which the process ended (empty: it runs, or was never started). `missing`: there is no such
+    program, so that `exit` is what its starter says. `api`: why the API server is not reached (empty: it is). `ready`:
+    reasons for NotReady (empty list: Ready).
     """
 
     service: str  # Running, Stopped, Paused, or "" when there is no such service
     settings: KubeletSettings = field(default_factory=KubeletSettings)
     exit: str = ""
+    missing: bool = False
     api: str = ""
     waiting: str = ""  # runs, but is not registered (waits for its certificate)
     runtime: str = ""  # why the runtime is not ready
@@ -99,7 +101,7 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
     culture = machine.os.ui_culture
     minor = world.plan.minor
     if file(machine, PROGRAM) is None:
-        return f"CreateProcess of {PROGRAM} failed: {sentence(0x2, culture)}"
+        return "" if nssm.runs(machine, "kubelet", PROGRAM) else nssm.not_recognized(PROGRAM, culture)
     for flag in settings.flags:
         if REMOVED_FLAGS.get(flag, 99) <= minor:
             return f'"command failed" err="failed to parse kubelet flag: unknown flag: {flag}"'
@@ -150,11 +152,18 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
 
 
 def evaluate(world: World, machine: Machine) -> KubeletState:
-    """Follow the kubelet from its service to its opinion of the node. Sets the service to Paused where nssm would."""
+    """Follow the kubelet from its service to its opinion of the node.
+
+    Sets the service to Paused or Stopped where nssm would.
+    """
     service = machine.services.get("kubelet")
     state = KubeletState(service.state if service else "", kubelet(machine, world.plan))
     if service is None:
         return state
+    state.missing = file(machine, PROGRAM) is None
+    if service.state == "Running" and state.missing and nssm.runs(machine, "kubelet", PROGRAM):
+        nssm.cannot_start(service)
+        state.service = service.state
     if service.state in ("Running", "Paused"):
         state.exit = start_failure(world, machine, state.settings)
     if service.state == "Running" and state.exit and service.nssm:

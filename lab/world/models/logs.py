@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lab.world.machine import Event, File, Machine
-from lab.world.models import flannel_lease, start_script
+from lab.world.models import flannel_lease, nssm, start_script
 from lab.world.models.flannel import WAITING
 from lab.world.models.kubelet import KubeletState, starved
 from lab.world.net import admits_udp, network_named, remote_routes
@@ -63,6 +63,11 @@ def kubelet_lines(world: World, machine: Machine, state: KubeletState) -> list[L
         ("I", f'"Kubelet version" kubeletVersion="{world.plan.version}"'),
         ("I", '"Golang settings" GOGC="" GOMAXPROCS="" GOTRACEBACK=""'),
     ]
+    if state.missing and state.service in ("Stopped", "Paused"):
+        return [
+            *stamped(lines, "server.go:491", start),
+            *((world.now, line) for line in state.exit.split("\r\n") if line),
+        ]
     if state.exit:
         if state.exit != "exited":
             lines.append(("E", state.exit))
@@ -144,10 +149,20 @@ def write_files(machine: Machine, files: dict[str, list[LogLine]]) -> None:
 
 
 def service_events(world: World, machine: Machine) -> None:
-    """Service Control Manager records for services that stopped with an error (System log, 7031)."""
-    machine.events = [e for e in machine.events if e.provider != "Service Control Manager"]
+    """Records about services that stopped with an error: 7023, or 7024 where the code is the service's own; nssm's."""
+    machine.events = [e for e in machine.events if e.provider not in ("Service Control Manager", "nssm")]
     at = (world.changed_at or world.now) - world.epoch
     for name, service in machine.services.items():
+        machine.events += nssm.events(machine, name, at)
+        if service.state == "Stopped" and service.exit_code == nssm.SERVICE_SPECIFIC:
+            own = f"%%{service.service_exit_code}"
+            text = f"The {service.display_name} service terminated with the following service-specific error: {own}"
+            machine.events.append(
+                Event(
+                    "System", "Service Control Manager", 7024, 2, at, [service.display_name, own, name], text
+                )
+            )
+            continue
         if service.state == "Stopped" and service.exit_code and service.start_mode == "Auto":
             text = (
                 f"The {service.display_name} service terminated with the following error: {service.exit_code}"
