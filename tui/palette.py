@@ -10,6 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Matcher, Provider
 from textual.content import Content
 
 from tui.commands import key_names, of_screen
+from tui.screens.page import Page
 
 if TYPE_CHECKING:
     from tui.app import KwinnowApp
@@ -44,8 +45,9 @@ class CommandTable(Provider):
 
     def _commands(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
         name = getattr(self.screen, "NAME", "")
+        idle = self.screen.idle() if isinstance(self.screen, Page) else frozenset()
         for command in of_screen(name, recorded=getattr(self.app, "recorded", False)):
-            if command.id != "palette":
+            if command.id != "palette" and command.id not in idle:
                 run = partial(self.screen.run_action, command.action)
                 yield f"{command.title}  ({key_names(command)})", command.help, run
 

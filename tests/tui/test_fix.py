@@ -9,14 +9,16 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from consolekit import CONTEXT, SERVER, judged, screen_text, session_with, until
+from consolekit import CONTEXT, SERVER, console, judged, screen_text, session_with, until
 from textual.pilot import Pilot
 from textual.widgets import Button
 
+from checks.cases import Change, fields
 from checks.edits import service
 from facts.access import Access, Now
 from facts.collector.source import OnAnswer, OnHello
 from facts.collector.wire import Asked, RawAnswer
+from facts.node.hns import Hns
 from facts.node.windows import Services
 from facts.session import Session
 from playbooks.journal import Journal, Mark
@@ -29,6 +31,7 @@ from tui.opening import Opened, Options
 from tui.panes.table import Table
 from tui.screens.findings import FindingsScreen
 from tui.screens.fix import FixScreen
+from tui.screens.why import WhyScreen
 
 T = TypeVar("T")
 FINDING = "runtime.containerd.stopped"
@@ -118,8 +121,8 @@ def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def made(*, read_only: bool = False) -> tuple[KwinnowApp, Machine, Leases]:
-    example = session_with(service("containerd", state="Stopped", pid=0, node="win-1"))
+def made(*more: Change, read_only: bool = False) -> tuple[KwinnowApp, Machine, Leases]:
+    example = session_with(service("containerd", state="Stopped", pid=0, node="win-1"), *more)
     machine = Machine(example, "win-1")
     cluster = Leases(example.cluster)
     now = example.get(Now)
@@ -141,6 +144,10 @@ async def to_the_finding(pilot: Pilot[None], app: KwinnowApp) -> None:
     table = app.screen.query_one(Table)
     table.put(f"{FINDING}:node/win-1")
     assert table.cursor.startswith(FINDING)
+
+
+def footer(app: KwinnowApp) -> str:
+    return screen_text(app).splitlines()[-1]
 
 
 def said(app: KwinnowApp) -> str:
@@ -244,11 +251,6 @@ def test_what_is_no_longer_wrong_is_not_acted_on() -> None:
 
 
 def test_a_finding_without_a_step_says_so() -> None:
-    from consolekit import console
-
-    from checks.cases import fields
-    from facts.node.hns import Hns
-
     async def run() -> None:
         app = console(fields(Hns, load_balancers=()))
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
@@ -256,6 +258,32 @@ def test_a_finding_without_a_step_says_so() -> None:
             await pilot.press("f", "F")
             await until(pilot, lambda: "No step mends" in screen_text(app))
             assert isinstance(app.screen, FindingsScreen)
+            assert "F Fix" not in footer(app) and "Why?" in footer(app)
+            await pilot.press("colon")
+            await until(pilot, lambda: "Copy  (y)" in screen_text(app))
+            assert "Fix  (F)" not in screen_text(app)
+
+    asyncio.run(run())
+
+
+def test_only_where_a_step_mends_it_a_fix_is_offered() -> None:
+    async def run() -> None:
+        app, _, _ = made(fields(Hns, load_balancers=()))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await to_the_finding(pilot, app)
+            await until(pilot, lambda: "F Fix" in footer(app))
+            await pilot.press("space", "down")  # unfolded or not: another finding
+            await until(pilot, lambda: "F Fix" not in footer(app))
+            await pilot.press("up")
+            await until(pilot, lambda: "F Fix" in footer(app))
+            await pilot.press("w")
+            await until(pilot, lambda: isinstance(app.screen, WhyScreen))
+            app.screen.query_one(Table).put(FINDING)
+            await until(pilot, lambda: "F Fix" in footer(app))
+            app.screen.query_one(Table).move("top")
+            await until(pilot, lambda: "F Fix" not in footer(app))  # what passed needs no mending
+            await pilot.press("escape", "colon")
+            await until(pilot, lambda: "Fix  (F)" in screen_text(app))
 
     asyncio.run(run())
 

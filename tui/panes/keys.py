@@ -19,15 +19,16 @@ class Keys(Static):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.of, self.recorded = name, False
+        self.idle: frozenset[str] = frozenset()
         self._places: list[tuple[int, int, Command]] = []
 
     def on_mount(self) -> None:
         self._show()
 
-    def tell(self, *, recorded: bool) -> None:
-        """Offer what can work here."""
-        if recorded != self.recorded:
-            self.recorded = recorded
+    def tell(self, *, recorded: bool = False, idle: frozenset[str] = frozenset()) -> None:
+        """Offer what can work here; `idle` are the ids of commands that have nothing to work on now."""
+        if (recorded, idle) != (self.recorded, self.idle):
+            self.recorded, self.idle = recorded, idle
             self._show()
 
     def on_resize(self) -> None:
@@ -43,7 +44,8 @@ class Keys(Static):
         return own[0] if own else key_names(command).split()[0]
 
     def _show(self) -> None:
-        hints = [(c, self._key(c)) for c in of_screen(self.of, recorded=self.recorded) if c.shown]
+        here = of_screen(self.of, recorded=self.recorded)
+        hints = [(c, self._key(c)) for c in here if c.shown and c.id not in self.idle]
         room = max(self.size.width, 1) - 1
         while hints and sum(cell_len(f"{k} {c.title}") + 3 for c, k in hints) > room:
             last = next((i for i in range(len(hints) - 1, -1, -1) if hints[i][0].id not in ALWAYS), None)

@@ -91,7 +91,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
 
     def _cells(self, finding: Finding, lead: str) -> tuple[Text, ...]:
         sign, style = SEVERITY[finding.severity]
-        mends = " ⚒" if self._mends(finding) else ""
+        mends = " ⚒" if self.mends(finding) else ""
         first = word(f"{sign}", style).append(f"{lead:>3}", QUIET)
         name = line(finding.id, "bold" if not lead.strip().startswith("↳") else "").append(mends, INFO)
         return first, name, line(str(finding.object)), line(finding.node), line(finding.message)
@@ -114,10 +114,10 @@ What could not be told stands at the end: it is neither wrong nor right."""
             return word(f"{told(report, self.node)} Enter lists them.\n", QUIET)
         if finding is None:
             return _doubt_detail(report, key)
-        return finding_text(finding, report, mends=self._mends(finding))
+        return finding_text(finding, report, mends=self.mends(finding))
 
-    def _mends(self, finding: Finding) -> bool:
-        return finding.id in self.kwinnow.steps and not self.kwinnow.recorded
+    def chosen_finding(self) -> Finding | None:
+        return self._finding(self.current)
 
     # ---- acts ----------------------------------------------------------------------------------------------
 

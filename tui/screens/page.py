@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -13,10 +14,12 @@ from textual.widgets import Input, Static
 from tui.banner import BAD, NOTE, WARN, Banner
 from tui.panes.detail import Detail
 from tui.panes.keys import Keys
+from tui.panes.prompt import Prompt
 from tui.panes.status import Status, StatusBar
 from tui.panes.table import Column, Row, Table
 
 if TYPE_CHECKING:
+    from checks.finding import Finding
     from tui.app import KwinnowApp
 
 
@@ -50,12 +53,16 @@ class Page(Screen[None]):
         yield StatusBar()
         yield Static(id="banner")
         yield from self.body()
-        prompt = "only rows that contain …  (Enter keeps it, Esc takes it away)"
-        yield Input(placeholder=prompt, id="filter", compact=True)
-        yield Keys(self.NAME)
+        with Vertical(id="foot"):  # what docks by itself at the same edge lies over the others
+            yield from self.prompts()
+            yield Keys(self.NAME)
+
+    def prompts(self) -> list[Prompt]:
+        """The lines to type into."""
+        hint = "only rows that contain …  (Enter keeps it, Esc takes it away)"
+        return [Prompt("filter /", hint, id="filter")]
 
     def on_mount(self) -> None:
-        self.query_one("#filter", Input).can_focus = False  # reached by / alone, never by Tab
         self.kwinnow.paint(self)
 
     def on_screen_resume(self) -> None:
@@ -76,7 +83,7 @@ class Page(Screen[None]):
     def tell(self, status: Status, banner: Banner) -> None:
         """Status line, banner, and which keys can work."""
         self.query_one(StatusBar).tell(status)
-        self.query_one(Keys).tell(recorded=self.kwinnow.recorded)
+        self.offer()
         widget = self.query_one("#banner", Static)
         for kind in (BAD, WARN, NOTE):
             widget.set_class(kind == banner.kind, kind)
@@ -85,29 +92,35 @@ class Page(Screen[None]):
             self._banner = banner.text.plain
             widget.update(banner.text)
 
+    def idle(self) -> frozenset[str]:
+        """Ids of commands with nothing to work on now. Footer and palette leave them out; their keys say why."""
+        return frozenset()
+
+    def offer(self) -> None:
+        """Let the footer offer what can work now."""
+        self.query_one(Keys).tell(recorded=self.kwinnow.recorded, idle=self.idle())
+
     # ---- filter --------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.add_class("shown")
-        field.can_focus = True
-        field.focus()
+        self.query_one("#filter", Prompt).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "filter":
+        if event.input.id == "filter-field":
             self.needle = event.value.lower()
             self.filtered()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "filter":
+        if event.input.id == "filter-field":
             self._leave_filter(keep=bool(event.value))
 
     def _leave_filter(self, *, keep: bool) -> None:
-        field = self.query_one("#filter", Input)
-        if not keep:
-            field.value = ""
-            field.remove_class("shown")
-        field.can_focus = False
+        prompt = self.query_one("#filter", Prompt)
+        if keep:
+            prompt.rest()
+        else:
+            prompt.field.value = ""
+            prompt.close()
         self.main.focus()
 
     def filtered(self) -> None:
@@ -125,7 +138,7 @@ class Page(Screen[None]):
 
     def action_back(self) -> None:
         """First the filter goes, then the screen."""
-        if self.needle or self.query_one("#filter", Input).has_class("shown"):
+        if self.needle or self.query_one("#filter", Prompt).shown:
             self._leave_filter(keep=False)
         else:
             self.kwinnow.back()
@@ -185,10 +198,24 @@ class ListPage(Page):
         trouble = self.kwinnow.trouble
         self.set_class(not table.rows and trouble is not None and trouble.lasting, "lost")
         self.query_one(Detail).show(self.detail(table.cursor), table.cursor)
+        self.offer()
 
     def on_table_moved(self) -> None:
         key = self.query_one(Table).cursor
         self.query_one(Detail).show(self.detail(key), key)
+        self.offer()
+
+    def chosen_finding(self) -> Finding | None:
+        """The finding that the current row is about."""
+        return None
+
+    def mends(self, finding: Finding) -> bool:
+        """Whether a step mends it."""
+        return bool(finding.node) and finding.id in self.kwinnow.steps and not self.kwinnow.recorded
+
+    def idle(self) -> frozenset[str]:
+        finding = self.chosen_finding()
+        return frozenset() if finding is not None and self.mends(finding) else frozenset({"fix"})
 
     @property
     def current(self) -> str:

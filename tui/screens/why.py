@@ -103,10 +103,14 @@ link, f all findings of the node."""
     def on_table_chosen(self) -> None:
         self.action_page()
 
-    def action_fix(self) -> None:
+    def chosen_finding(self) -> Finding | None:
         outcome = next((o for o in self._links()[0] if o.id == self.current), None)
-        if outcome is not None and outcome.findings:
-            self.kwinnow.open_fix(outcome.findings[0])
+        return outcome.findings[0] if outcome is not None and outcome.findings else None
+
+    def action_fix(self) -> None:
+        finding = self.chosen_finding()
+        if finding is not None:
+            self.kwinnow.open_fix(finding)
         else:
             self.notify("Nothing was found by this link, so there is nothing to mend.")
 
