@@ -75,9 +75,9 @@ def _lines(state: ApiState, request: Request, target: Target, container: str) ->
     while not state.stopping.is_set():
         with state.log_changed:
             state.log_changed.wait(1.0)
-            fresh = [
-                line for line in state.read_log(target.namespace, target.name, container) if line[0] > last[0]
-            ]
+        # Not within: who writes a log holds the world's lock while it tells of the change, and reading takes it too.
+        log = state.read_log(target.namespace, target.name, container)
+        fresh = [line for line in log if line[0] > last[0]]
         if fresh:
             last = fresh[-1]
             yield "".join(show(line) for line in fresh)

@@ -74,23 +74,31 @@ class Listener:
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._started = False
         self.port = port
         self.requests = 0
 
     # -- life
 
     def start(self) -> None:
-        """Opens the port; a port once taken is kept over stop and start."""
+        """Takes a port, and opens it if the conditions let it; a port once taken is kept over stop and start."""
         self._stopping.clear()
-        self._open(filtered=self._conditions().filtered)
+        self._started = True
+        conditions = self._conditions()
+        self._open(filtered=conditions.filtered)
+        if conditions.refused:
+            self._close()
 
     def stop(self) -> None:
         self._stopping.set()
+        self._started = False
         self._close()
         self._store.remove()
 
     def conditions_changed(self) -> None:
-        """Opens, closes or stuffs the port as the conditions now say."""
+        """Opens, closes or stuffs the port as the conditions now say; before the start there is none."""
+        if not self._started:
+            return
         conditions = self._conditions()
         self._close()
         if not conditions.refused:

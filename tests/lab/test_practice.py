@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import threading
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,3 +133,43 @@ def test_time_goes_on_by_ticks(practice: Practice) -> None:
     clock.time += 10
     practice.tick()
     assert practice.world.objects[lease]["spec"]["renewTime"] > before
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("unreachable", "refused"), ("filtered", "timeout"), ("silent", "open")]
+)
+def test_conditions_planted_before_the_start_hold_from_the_start(name: str, expected: str) -> None:
+    made = Practice("flannel-2022", StillClock(), use_engine=False)
+    made.plant(name)
+    with made:
+        node = made.nodes["win-1"]
+        try:
+            with socket.create_connection(("127.0.0.1", node.tls_port or 0), 0.5):
+                met = "open"
+        except ConnectionRefusedError:
+            met = "refused"
+        except TimeoutError:
+            met = "timeout"
+        assert met == expected
+        assert str(node.tls_port) in made.config.read_text(), "the port is known although nothing listens"
+
+
+def test_a_log_that_is_followed_does_not_stop_the_world(practice: Practice) -> None:
+    """Whoever follows reads the world, whoever changes the world wakes the one who follows."""
+    pod = next(key for key in practice.world.logs if key[1].startswith("win-web"))
+    context = ssl.create_default_context(cafile=str(practice.folder / "ca.pem"))
+    path = f"/api/v1/namespaces/{pod[0]}/pods/{pod[1]}/log?container={pod[2]}&follow=true&tailLines=1"
+    request = urllib.request.Request(
+        practice.url + path, headers={"Authorization": f"Bearer {practice.token}"}
+    )
+    with urllib.request.urlopen(request, context=context, timeout=30) as log:
+        assert log.readline()
+
+        def live() -> None:
+            for _ in range(60):
+                practice.tick()
+
+        changing = threading.Thread(target=live, daemon=True)
+        changing.start()
+        changing.join(60)
+        assert not changing.is_alive()
