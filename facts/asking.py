@@ -10,6 +10,7 @@ import msgspec
 from facts.collector.wire import Asked, RawAnswer, script_text
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin, method
 from facts.needs import Each, Need, needs_of, needs_of_fact, per_node
+from targets.deadline import spoken
 from targets.decoding import decoded
 from targets.errors import NotFound, TargetError
 from targets.target import ClusterTarget
@@ -123,7 +124,7 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
     assert error is not None
     name = QUESTIONS[fact].name
     if error.type == "kwinnow.deadline":
-        why = f"The question {name} did not come back within {QUESTIONS[fact].seconds:g} s on the node."
+        why = f"The question {name} did not come back within {spoken(QUESTIONS[fact].seconds)} s on the node."
         return Failed(
             "deadline",
             why,

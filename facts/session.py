@@ -16,7 +16,7 @@ from facts.collector.wire import Asked, RawAnswer
 from facts.fact import QUESTIONS, Fact, Failed, NotApplicable, Origin
 from facts.fleet import Fleet
 from facts.needs import Each, Need, closure, needs_of_fact, per_node
-from targets.deadline import Deadline
+from targets.deadline import NODE_SECONDS, Deadline, spoken
 from targets.target import ClusterTarget, CommandLog, NodeRef
 
 Watcher = Callable[[Progress], None]
@@ -43,7 +43,7 @@ class Session:
         now: datetime | None = None,
         log: CommandLog | None = None,
         workers: int = 16,
-        node_seconds: float = 35.0,
+        node_seconds: float = NODE_SECONDS,
     ) -> None:
         self.cluster = cluster
         self.nodes = nodes
@@ -224,7 +224,7 @@ class Session:
         )
         for late in fleet.run(self._cancel):
             self.nodes.cancel(late.name)
-            why = f"{late.name} did not answer within {self.node_seconds + GRACE:g} s and was given up."
+            why = f"{late.name} did not answer within {spoken(self.node_seconds + GRACE)} s and was given up."
             for fact in facts:
                 if self.answers.find(fact, late.name) is None:
                     self.answers.put(fact, late.name, Answer(Failed("deadline", why), "", datetime.now(UTC)))
@@ -289,7 +289,7 @@ def _command(fact: type[Fact], node: str) -> str:
 
 
 def _too_late(node: str, question: str, seconds: float) -> Failed:
-    why = f"{node} used up its {seconds:g} s before {question} could be asked."
+    why = f"{node} used up its {spoken(seconds)} s before {question} could be asked."
     return Failed("deadline", why, "Ask this node alone.", "deadline", "answer")
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from urllib3 import exceptions as u3
 
+from targets.deadline import spoken
 from targets.decoding import decoded
 from targets.errors import (
     CredentialsExpired,
@@ -200,7 +201,7 @@ def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy
         )
     if isinstance(error, u3.ReadTimeoutError):
         return DeadlineExceeded(
-            f"{server} did not answer {bare} within {seconds:g} s.", "It may be overloaded; try again."
+            f"{server} did not answer {bare} within {spoken(seconds)} s.", "It may be overloaded; try again."
         )
     if isinstance(error, u3.DecodeError):
         return MalformedAnswer(f"{server} sent damaged gzip for {bare}.", "A proxy on the way may spoil it.")

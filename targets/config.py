@@ -19,6 +19,7 @@ from typing import cast
 
 from targets.config_reader import ConfigError, ContextLook, NodeEntry, Reader
 from targets.config_schema import plain_fingerprint, template_fields
+from targets.deadline import NODE_SECONDS
 from targets.errors import Unreachable
 from targets.target import NodeRef
 from targets.winrm import WinRMSettings
@@ -45,6 +46,11 @@ class Config:
     def entry(self, node: str) -> NodeEntry | None:
         """The first entry that matches."""
         return next((entry for entry in self.entries if entry.matches(node)), None)
+
+    @property
+    def node_seconds(self) -> float:
+        """The longest time that any entry gives a node; at least the usual one."""
+        return max(NODE_SECONDS, *(float(entry.values.get("deadline", 0)) for entry in self.entries), 0)
 
     def context(self, name: str) -> ContextLook:
         return self.contexts.get(name, ContextLook())
@@ -155,7 +161,7 @@ def _settings(node: NodeRef, entry: NodeEntry) -> WinRMSettings:
         kerberos_service=values.get("kerberos_service", "HTTP"),
         kerberos_host=kerberos_host,
         connect_timeout=float(values.get("connect_timeout", 5.0)),
-        deadline=float(values.get("deadline", 120.0)),
+        deadline=float(values.get("deadline", NODE_SECONDS)),
     )
 
 

@@ -6,6 +6,13 @@ import time
 
 from targets.errors import DeadlineExceeded
 
+NODE_SECONDS = 35.0  # for all that is asked of one node, unless the configuration says otherwise
+
+
+def spoken(seconds: float) -> str:
+    """Seconds as a sentence has them: whole ones, below ten with one place."""
+    return f"{seconds:.0f}" if seconds >= 9.95 else f"{seconds:.1f}".removesuffix(".0")
+
 
 class Deadline:
     """A point in monotonic time. `seconds` counts from now."""
@@ -26,4 +33,4 @@ class Deadline:
     def check(self, what: str) -> None:
         """Raise DeadlineExceeded, naming `what`, once the time is up."""
         if self.passed:
-            raise DeadlineExceeded(f"{what} did not answer within {self.seconds:g} s.")
+            raise DeadlineExceeded(f"{what} did not answer within {spoken(self.seconds)} s.")

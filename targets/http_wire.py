@@ -21,7 +21,7 @@ from urllib3 import exceptions as u3
 
 from targets.api_errors import broken
 from targets.credentials import Login
-from targets.deadline import Deadline
+from targets.deadline import Deadline, spoken
 from targets.errors import DeadlineExceeded, MalformedAnswer, TargetError
 from targets.kubeconfig import Chosen, KubeconfigError
 from targets.proxies import proxy_for
@@ -169,7 +169,7 @@ class Answer:
 
     def _late(self, deadline: Deadline) -> DeadlineExceeded:
         return DeadlineExceeded(
-            f"{self._wire.server} did not answer {self._path} within {deadline.seconds:g} s.",
+            f"{self._wire.server} did not answer {self._path} within {spoken(deadline.seconds)} s.",
             "It may be overloaded; try again.",
         )
 

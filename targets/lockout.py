@@ -1,12 +1,15 @@
 """So that fifty nodes do not lock one account: a password is tried on one node first.
 
 A `Lockout` is shared by all nodes of a session. The first to ask for a user goes ahead; the others wait until
-the node accepts or rejects. After a rejection nothing uses that user again until a person says so (`clear`).
+the node accepts or rejects. A node that says nothing must not hold up all others: after a while the next one tries
+too, up to TRIALS at a time, which no lock-out threshold counts as an attack. After a rejection nothing uses that user
+again until a person says so (`clear`).
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +17,9 @@ from typing import Literal
 from targets.deadline import Deadline
 from targets.errors import CredentialsExpired, DeadlineExceeded
 from targets.winrm_errors import staged
+
+PATIENCE = 5.0  # seconds that one node may take for its verdict before the next one tries
+TRIALS = 3  # nodes without a verdict at a time
 
 State = Literal["unknown", "trying", "accepted", "rejected"]
 
@@ -23,6 +29,8 @@ class _User:
     state: State = "unknown"
     node: str = ""  # that tries or has rejected
     waiting: int = 0
+    trials: int = 0  # nodes that try and have given no verdict
+    since: float = 0.0  # when the last of them began, in monotonic time
     number: int = 0  # counts calls of `clear`, so that verdicts on an older password do not count
 
 
@@ -32,6 +40,7 @@ class Lockout:
     case.
     """
 
+    patience: float = PATIENCE
     _users: dict[str, _User] = field(default_factory=dict)
     _changed: threading.Condition = field(default_factory=threading.Condition, repr=False)
 
@@ -48,7 +57,11 @@ class Lockout:
             known.waiting += 1
             self._changed.notify_all()  # for those who watch how many wait
             try:
-                self._changed.wait_for(lambda: known.state != "trying" or stopped(), deadline.left())
+                while known.state == "trying" and not stopped() and not deadline.passed:
+                    quiet = known.since + self.patience - time.monotonic()  # seconds until the next may try
+                    if quiet <= 0 and known.trials < TRIALS:
+                        return self._trial(user, node, known)
+                    self._changed.wait(deadline.left(quiet if quiet > 0 else None))
             finally:
                 known.waiting -= 1
             if known.state == "rejected":
@@ -57,16 +70,21 @@ class Lockout:
                 raise staged(
                     DeadlineExceeded(
                         f"{node} was not tried: user “{user}” is being tried on {known.node} first, which "
-                        "takes long.",
+                        "says nothing.",
                         f"See what keeps {known.node}.",
                     ),
                     "config",
                     "cancelled" if stopped() else "deadline",
                 )
             if known.state == "unknown":
-                known.state, known.node = "trying", node
-                return Attempt(self, user, node, first=True, number=known.number)
+                return self._trial(user, node, known)
             return Attempt(self, user, node, first=False, number=known.number)
+
+    def _trial(self, user: str, node: str, known: _User) -> Attempt:
+        known.state, known.node = "trying", node
+        known.trials += 1
+        known.since = time.monotonic()
+        return Attempt(self, user, node, first=True, number=known.number)
 
     def state(self, user: str) -> State:
         with self._changed:
@@ -81,7 +99,7 @@ class Lockout:
         """A person says that `user` may be tried again."""
         with self._changed:
             known = self._users.setdefault(user.lower(), _User())
-            known.state, known.node = "unknown", ""
+            known.state, known.node, known.trials = "unknown", "", 0
             known.number += 1
             self._changed.notify_all()
 
@@ -111,7 +129,9 @@ class Lockout:
             elif state == "accepted" and known.state != "rejected":
                 known.state = "accepted"
             elif state == "unknown" and attempt.first and known.state == "trying":
-                known.state = "unknown"  # no verdict: the next one tries
+                known.trials -= 1  # no verdict: the next one tries
+                if not known.trials:
+                    known.state = "unknown"
             self._changed.notify_all()
 
 

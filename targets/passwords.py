@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from targets.deadline import Deadline
+from targets.deadline import Deadline, spoken
 from targets.errors import CredentialsExpired, DeadlineExceeded
 from targets.winrm_errors import staged
 
@@ -63,7 +63,7 @@ class Passwords:
         if not self._lock.acquire(timeout=deadline.left()):
             raise staged(
                 DeadlineExceeded(
-                    f"The password of user “{user}” was not there within {deadline.seconds:g} s."
+                    f"The password of user “{user}” was not there within {spoken(deadline.seconds)} s."
                 ),
                 "config",
                 "deadline",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from targets import winrm_errors, winrm_faults
-from targets.deadline import Deadline
+from targets.deadline import NODE_SECONDS, Deadline
 from targets.errors import PermissionDenied, TargetError
 from targets.lockout import Attempt, Lockout
 from targets.target import CommandLog, Sent
@@ -38,7 +38,7 @@ class WinRMSettings:
     kerberos_service: str = "HTTP"
     kerberos_host: str = ""
     connect_timeout: float = 5.0
-    deadline: float = 120.0  # for a whole run, however much the caller allows
+    deadline: float = NODE_SECONDS  # for a whole run, however much the caller allows
 
     @property
     def needs_password(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+from targets.deadline import spoken
 from targets.errors import DeadlineExceeded, MalformedAnswer, TargetError, Unreachable
 
 Stage = Literal["config", "resolve", "connect", "tls", "auth", "shell", "command", "answer"]
@@ -105,10 +106,10 @@ def refused(peer: Peer, *, loopback: bool) -> Unreachable:
 
 def filtered(peer: Peer, seconds: float) -> Unreachable:
     if _odd_port(peer):
-        return _odd(peer, f"did not answer within {seconds:g} s", "connect")
+        return _odd(peer, f"did not answer within {spoken(seconds)} s", "connect")
     return staged(
         Unreachable(
-            f"{peer.label} did not take the connection within {seconds:g} s: a firewall drops it, or the "
+            f"{peer.label} did not take the connection within {spoken(seconds)} s: a firewall drops it, or the "
             "node is down.",
             firewall_hint(peer),
         ),
@@ -231,7 +232,7 @@ def late(peer: Peer, stage: Stage, seconds: float) -> DeadlineExceeded:
     }[stage]
     return staged(
         DeadlineExceeded(
-            f"{peer.label} did not finish within {seconds:g} s; it was still {where}.",
+            f"{peer.label} did not finish within {spoken(seconds)} s; it was still {where}.",
             "Raise `deadline` of its [[nodes]] entry if the node is only slow.",
         ),
         stage,

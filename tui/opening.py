@@ -93,7 +93,7 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
     if options.save is not None:
         recorder = Recorder(options.save, cluster.context, cluster.server)
         cluster, nodes = RecordingCluster(cluster, recorder), RecordingNodes(nodes, recorder)
-    session = Session(cluster, nodes, only=options.nodes, log=log)
+    session = Session(cluster, nodes, only=options.nodes, log=log, node_seconds=config.node_seconds)
     session.wish(Wishes(flows=options.probe))
     return Opened(session, options, config, ways, recorder)
 

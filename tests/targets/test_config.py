@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from targets.config import Config, ConfigError, config_path, load, parse
+from targets.deadline import NODE_SECONDS
 from targets.errors import TargetError, Unreachable
 from targets.target import NodeRef
 
@@ -58,7 +59,7 @@ def test_the_first_entry_that_matches_is_used_and_defaults_fill_it() -> None:
         "CORP\\kwinnow",
     )
     assert settings.fingerprint == "ab" + "cd" * 31
-    assert (settings.connect_timeout, settings.deadline) == (2.0, 120.0)
+    assert (settings.connect_timeout, settings.deadline) == (2.0, NODE_SECONDS)
     assert entry.password_command == ("pass", "show", "{user}")
     other, _ = found.settings(NodeRef("other", (("InternalIP", "10.0.1.22"),)))
     assert (other.peer.address, other.peer.user) == ("http://10.0.1.22:5985", ".\\Administrator")
@@ -279,3 +280,9 @@ def test_the_documentation_names_every_key() -> None:
     text = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     for word in [*MATCH_RULES, *CONTEXT_RULES, *TRANSPORTS, *(f"{{{name}}}" for name in PLACEHOLDERS)]:
         assert f"`{word}`" in text, word
+
+
+def test_a_session_gives_a_node_the_longest_time_that_is_configured() -> None:
+    assert parse(ENTRY, Path("c")).node_seconds == NODE_SECONDS
+    assert parse(ENTRY + "deadline = 90\n", Path("c")).node_seconds == 90
+    assert parse("[defaults]\ndeadline = 60\n" + ENTRY, Path("c")).node_seconds == 60

@@ -189,3 +189,27 @@ def test_what_the_lockout_shows_holds_no_password() -> None:
     attempt = lockout.attempt(USER, "n0", Deadline(30))
     attempt.reject()
     assert CANARY not in repr(lockout) + repr(attempt)
+
+
+def test_a_node_that_says_nothing_does_not_hold_up_the_others_and_no_more_than_three_try() -> None:
+    lockout = Lockout(patience=0.05)
+    silent = [lockout.attempt(USER, f"silent{n}", Deadline(30)) for n in range(3)]
+    assert all(attempt.first for attempt in silent)
+    crowd = Crowd(1, lambda _: lockout.attempt(USER, "n4", Deadline(0.3)).node)
+    assert crowd.join() == ["deadline"], "a fourth waits"
+    silent[0].leave()
+    fourth = lockout.attempt(USER, "n4", Deadline(30))
+    assert fourth.first
+    fourth.accept()
+    assert not lockout.attempt(USER, "n5", Deadline(30)).first
+    for attempt in silent[1:]:
+        attempt.leave()
+    assert lockout.state(USER) == "accepted"
+
+
+def test_a_rejection_counts_while_another_node_says_nothing() -> None:
+    lockout = Lockout(patience=0.0)
+    lockout.attempt(USER, "silent", Deadline(30))
+    lockout.attempt(USER, "n1", Deadline(30)).reject()
+    with pytest.raises(CredentialsExpired, match="n1 has rejected"):
+        lockout.attempt(USER, "n2", Deadline(30))
