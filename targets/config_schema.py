@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from targets import colours
 from targets.socks import PROXY_SCHEMES
 
 TRANSPORTS = ("ntlm", "kerberos", "certificate", "basic")
@@ -74,6 +75,14 @@ def _bad_pattern(value: object) -> tuple[str, str] | None:
             return (
                 f"holds the pattern “{one}” with a bracket that is not closed",
                 "Use * ? [abc] as a shell does.",
+            )
+        empty = next(
+            (r for r in re.findall(r"\[!?([^\]]*)\]", one) for r in re.findall(r".-.", r) if r[0] > r[2]), ""
+        )
+        if empty:
+            return (
+                f"holds the pattern “{one}” with the range “{empty}”, which is empty",
+                "Write the lesser one first.",
             )
         if re.search(r"[\s/\\^$+(){}|]", rest):
             return (
@@ -164,9 +173,12 @@ def _bad_command(value: object) -> tuple[str, str] | None:
 
 
 def _bad_colour(value: object) -> tuple[str, str] | None:
-    if re.fullmatch(r"#([0-9a-f]{3}|[0-9a-f]{6})|[a-z][a-z_]*\d?", str(value).lower()):
+    text = str(value).lower()
+    if text in colours.NAMES or re.fullmatch(r"#([0-9a-f]{3}|[0-9a-f]{6})", text):
         return None
-    return f"is “{value}”, which is no colour", 'Write a name ("red", "green") or "#rrggbb".'
+    near = nearest(re.sub(r"[\s_-]", "", text), sorted(colours.NAMES))
+    fix = f'{near} Names are those of CSS ("red", "darkorange"), or write "#rrggbb".'.lstrip()
+    return f"is “{value}”, which is no colour", fix
 
 
 _PATH = Rule("text (a path)", _text, '"~/corp/file.pem"')

@@ -9,7 +9,7 @@ import re
 
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
-from textual.color import Color, ColorParseError
+from textual.color import Color
 from textual.theme import Theme
 
 from checks.finding import OutcomeKind, Severity
@@ -109,6 +109,11 @@ def line(text: str, style: str = "") -> Text:
     return Text(no_wrap=True, overflow="ellipsis").append(clean_line(text), style)
 
 
+def aged(cell: Text) -> Text:
+    """The same words as those of a verdict that is no longer the present one: no colour says good or bad."""
+    return Text(cell.plain, QUIET, no_wrap=cell.no_wrap, overflow=cell.overflow)
+
+
 def block(text: str, style: str = "") -> Text:
     """Several lines of somebody else's text: cleaned, never parsed as markup."""
     return Text().append(clean(text), style)
@@ -117,10 +122,7 @@ def block(text: str, style: str = "") -> Text:
 def context_colour(context: str, configured: str = "") -> Color:
     """The colour that the configuration gives a context; red for what calls itself production; else calm blue."""
     if configured:
-        try:
-            return Color.parse(configured)
-        except ColorParseError:
-            pass  # a word that no terminal colour has: the default is better than no console
+        return Color.parse(configured.lower())  # config.toml holds no other words: targets/colours.py
     if re.search(r"(^|[^a-z])(prod|production|prd|live)([^a-z]|$)", context.lower()):
         return Color.parse("#b03a3a")
     return Color.parse("#3d6285")

@@ -149,6 +149,9 @@ ENTRY = "[[nodes]]\nmatch = '*'\nuser = 'u'\n"
         ("[[nodes]]\nmatch = ['a', 1]\n", "nodes[0].match", 2, "list that holds a whole number", '"win-*"'),
         ("[contexts]\n'a b' = 'red'\n", "contexts.a b", 2, "“a b” must be a table", '[contexts."a b"]'),
         ("[contexts.a]\ncolour = '#12'\n", "contexts.a.colour", 2, "no colour", "#rrggbb"),
+        ("[contexts.a]\ncolour = 'rde'\n", "contexts.a.colour", 2, "“rde”, which is no colour", "“red”"),
+        ("[contexts.a]\ncolour = 'Dark Oragne'\n", "contexts.a.colour", 2, "no colour", "“darkorange”"),
+        ("[contexts.a]\ncolour = 'ansi_red'\n", "contexts.a.colour", 2, "no colour", "#rrggbb"),
         ("[nodes]\nmatch = 'x'\n", "nodes", 1, "list of tables", "[[nodes]]"),
         ("[[nodes]]\nuser = 'u'\n", "nodes[0].match", 1, "no “match”", 'match = "*"'),
         (
