@@ -191,6 +191,18 @@ def _difference(flannel: FlannelConfig, node: NodeObject, daemon: DaemonConfig |
     return None
 
 
+def _silent(node: str) -> Change:
+    """The kubelet of that node does not hand out the log of its flannel pod."""
+
+    def of(daemon: DaemonConfig) -> DaemonConfig:
+        if daemon.node != node:
+            return daemon
+        error = f"The API server has no way to the kubelet of {node}."
+        return DaemonConfig(daemon.pod, daemon.namespace, node, error=error, hint="Look at that kubelet.")
+
+    return change(FlannelDaemons, lambda f: replace(f, daemons=tuple(of(d) for d in f.daemons)))
+
+
 @check(
     "cni.flannel.linux-device",
     title="The Linux side of flannel uses VNI 4096 and UDP 4789",
@@ -212,6 +224,8 @@ def _difference(flannel: FlannelConfig, node: NodeObject, daemon: DaemonConfig |
             ),
             unknown=True,
         ),
+        Case("the log of the Linux pod is not handed out", FLANNEL_2022, (_silent("cp-1"),), unknown=True),
+        Case("the log of a Windows pod is not handed out", FLANNEL_2022, (_silent("win-1"),), quiet=True),
         Case("as it should be", FLANNEL_2022, (linux_daemons_say(4096, 4789),), quiet=True),
     ],
 )
@@ -235,7 +249,9 @@ def linux_device(flannel: FlannelConfig, nodes: Nodes, daemons: FlannelDaemons) 
         daemon = daemons.on(node.name)
         if daemon is None:
             continue
-        if daemon.vni is None:
+        if daemon.error:
+            yield CannotTell(daemon.error, node_object(node.name), daemon.hint)
+        elif daemon.vni is None:
             hint = f"On that node: ip -d link show flannel.{wanted}"
             yield CannotTell(
                 f"the log of pod {daemon.pod} has no line with the VNI and port in use",

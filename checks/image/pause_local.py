@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.cases import CLASSIC_2019, Case, Change, change
+from checks.cases import CLASSIC_2019, Case, Change, change, fails
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, WARN, Problem, Said
@@ -13,6 +13,7 @@ from checks.image.effects import NO_SANDBOX
 from checks.image.pause_fit import uses
 from checks.image.pause_table import LOCAL_PATH
 from checks.image.reference import parse
+from checks.image.runtime_silent import images_unknown
 from checks.image.sandbox_events import platform_refused, sandbox_failures
 from checks.workload.edits import new_pod, pod_event
 from facts.access import ThisNode
@@ -20,7 +21,7 @@ from facts.cluster.workloads import Events, Pods
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed
 from facts.node.runtime import Image, Images
-from facts.node.windows import Os
+from facts.node.windows import Os, Services
 
 
 def _built(version: str) -> Change:
@@ -63,10 +64,23 @@ def _built(version: str) -> Change:
             finds="node",
             severity=ERROR,
         ),
+        Case(
+            "the list of images cannot be read",
+            CLASSIC_2019,
+            (uses("kubeletwin/pause"), fails(Images)),
+            unknown=True,
+        ),
+        Case("not in use, and the images are not known", CLASSIC_2019, (fails(Images),), quiet=True),
     ],
 )
 def kubeletwin(
-    node: ThisNode, pause: PauseImage, os: Os, images: Images, pods: Pods | Failed, events: Events | Failed
+    node: ThisNode,
+    pause: PauseImage,
+    os: Os,
+    images: Images | Failed,
+    pods: Pods | Failed,
+    events: Events | Failed,
+    services: Services | Failed,
 ) -> Iterator[Said]:
     """Older C:\\k scripts build kubeletwin/pause on the node from microsoft/nanoserver:latest. No registry has it, and
     it breaks when the node's build changes.
@@ -80,6 +94,9 @@ def kubeletwin(
     Source: microsoft/SDN Kubernetes/windows/helper.psm1.
     """
     if not parse(pause.reference).path.endswith(LOCAL_PATH):
+        return
+    if isinstance(images, Failed):
+        yield images_unknown(node, pause, images, services)
         return
     found = next(
         (i for i in images.images if any(parse(r).path.endswith(LOCAL_PATH) for r in i.references)), None

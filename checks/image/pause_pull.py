@@ -9,12 +9,14 @@ import msgspec
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
+from checks.edits import service
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said
 from checks.image.compatibility import named, runs
 from checks.image.effects import NO_SANDBOX
 from checks.image.pause_fit import uses
 from checks.image.pause_table import FROZEN_HOST, LOCAL_PATH, RECOMMENDED, entries, official
 from checks.image.reference import parse, same
+from checks.image.runtime_silent import images_unknown
 from checks.image.sandbox_events import image_failures, names, platform_refused
 from checks.workload.edits import new_pod, node_event, pod_event
 from facts.access import ThisNode
@@ -24,7 +26,7 @@ from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import NodeLogs
 from facts.node.probes import Probe, TcpProbes
 from facts.node.runtime import Image, Images
-from facts.node.windows import Os
+from facts.node.windows import Os, Services
 
 replace = msgspec.structs.replace
 MIRROR = "hub.corp.example/k8s/pause:3.9"
@@ -82,10 +84,21 @@ def _registry(outcome: str) -> Change:
             severity=ERROR,
         ),
         Case("the list of images cannot be read", FLANNEL_2022, (fails(Images),), unknown=True),
+        Case(
+            "Docker stands still",
+            CLASSIC_2019,
+            (fails(Images), service("docker", state="Stopped")),
+            unknown=True,
+        ),
     ],
 )
 def pulled(
-    node: ThisNode, pause: PauseImage, images: Images, pods: Pods | Failed, events: Events | Failed
+    node: ThisNode,
+    pause: PauseImage,
+    images: Images | Failed,
+    pods: Pods | Failed,
+    events: Events | Failed,
+    services: Services | Failed,
 ) -> Iterator[Said]:
     """No sandbox, and so no pod, can start on the node until the pause image is there.
 
@@ -98,6 +111,9 @@ def pulled(
     Source: containerd internal/cri/server/podsandbox/sandbox_run.go.
     """
     if not pause.reference or parse(pause.reference).path.endswith(LOCAL_PATH):
+        return
+    if isinstance(images, Failed):
+        yield images_unknown(node, pause, images, services)
         return
     if on_disk(images, pause.reference):
         return
@@ -270,6 +286,7 @@ _GC_WORDS = (
             severity=ERROR,
         ),
         Case("missing without pressure is image.pause.pulled", FLANNEL_2022, (_gone,), quiet=True),
+        Case("the list of images cannot be read", FLANNEL_2022, (fails(Images),), unknown=True),
         Case(
             "Docker, pressure, image still there",
             CLASSIC_2019,
@@ -279,7 +296,13 @@ _GC_WORDS = (
     ],
 )
 def garbage_collected(
-    node: ThisNode, pause: PauseImage, images: Images, pods: Pods, events: Events, logs: NodeLogs | Failed
+    node: ThisNode,
+    pause: PauseImage,
+    images: Images | Failed,
+    pods: Pods,
+    events: Events,
+    logs: NodeLogs | Failed,
+    services: Services | Failed,
 ) -> Iterator[Said]:
     """On a nearly full disk the kubelet deletes images that no container uses. An unpinned pause image is one of them.
 
@@ -290,7 +313,12 @@ def garbage_collected(
     Confused with: a registry outage: that alone does not take an image off the disk.
     Source: containerd internal/cri/config (pinned images); kubelet image_gc_manager.go.
     """
-    if not pause.reference or on_disk(images, pause.reference):
+    if not pause.reference:
+        return
+    if isinstance(images, Failed):
+        yield images_unknown(node, pause, images, services)
+        return
+    if on_disk(images, pause.reference):
         return
     proof: dict[type[Fact], str] = {}
     told = [e for e in events.about("Node", node.name) if e.reason in _COLLECTED]

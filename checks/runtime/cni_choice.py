@@ -10,13 +10,14 @@ from checks.cases import Change, Draft, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_lease, no_network
-from checks.finding import ERROR, WARN, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.derived.effective_cni import EffectiveCni, folder
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
+from facts.fact import Failed, NotApplicable
 from facts.node.cni import CniConf, CniFiles
-from facts.node.runtime import Cri
+from facts.node.runtime import Containerd, Cri
 
 _LOADED = (".conf", ".conflist", ".json")
 _DEFAULT = (r"C:\Program Files\containerd\cni\conf", r"C:\Program Files\containerd\cni\bin")
@@ -24,6 +25,13 @@ _DEFAULT = (r"C:\Program Files\containerd\cni\conf", r"C:\Program Files\containe
 
 def _looks_in(conf_dir: str, bin_dir: str = r"C:\opt\cni\bin") -> Change:
     return fields(Cri, cni_conf_dir=conf_dir, cni_bin_dirs=(bin_dir,), error="")
+
+
+def _unreadable(draft: Draft) -> None:
+    """Nothing says any more where containerd looks: not its file, and not it."""
+    fields(Containerd, config={}, config_error="Illegal character (at line 12)")(draft)
+    fields(Cri, cni_conf_dir="", cni_bin_dirs=(), error="no pipe")(draft)
+    fields(EffectiveCni, conf_dir=_DEFAULT[0], conf_origin="the default of containerd", conf=None)(draft)
 
 
 def _plugin_name(conf: CniConf) -> str:
@@ -52,11 +60,19 @@ def _plugin_name(conf: CniConf) -> str:
             (_looks_in(_DEFAULT[0]), fields(CniFiles, confs=())),
             quiet=True,
         ),
+        Case(
+            "config.toml cannot be read, and containerd stands still",
+            FLANNEL_2022,
+            (_unreadable,),
+            unknown=True,
+        ),
         Case("files not known", FLANNEL_2022, (fails(CniFiles),), unknown=True),
         Case("Docker", CLASSIC_2019, (), quiet=True),
     ],
 )
-def cni_dirs(node: ThisNode, stack: Stack, cni: EffectiveCni) -> Iterator[Said]:
+def cni_dirs(
+    node: ThisNode, stack: Stack, cni: EffectiveCni, containerd: Containerd | Failed | NotApplicable
+) -> Iterator[Said]:
     """The CNI's files are on the node, and containerd reads another directory: NotReady for ever.
 
     Rule: the directory of configurations that containerd uses (`crictl info`, else config.toml, else its default
@@ -71,6 +87,12 @@ def cni_dirs(node: ThisNode, stack: Stack, cni: EffectiveCni) -> Iterator[Said]:
     """
     if stack.runtime != "containerd":
         yield Skip(f"The runtime is {stack.runtime or 'not known'}, not containerd.")
+        return
+    if isinstance(containerd, Containerd) and containerd.config_error and cni.conf_origin != "crictl info":
+        yield CannotTell(
+            f"{containerd.config_path}, which names the directories, cannot be read: {containerd.config_error}",
+            hint="Mend config.toml first: see runtime.containerd.stopped.",
+        )
         return
     others = [c for c in cni.elsewhere if c.name.lower().endswith(_LOADED)]
     if cni.conf is None and others:

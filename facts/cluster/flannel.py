@@ -13,7 +13,7 @@ from facts.cluster.objects import ConfigMapObject, PodObject
 from facts.fact import Fact, NotApplicable, asked_of_cluster
 from facts.netconf import NetConf as NetConf
 from facts.netconf import net_conf as net_conf
-from targets.errors import NotFound, PermissionDenied
+from targets.errors import CredentialsExpired, NotFound, PermissionDenied, TargetError
 from targets.target import ClusterTarget
 
 PLACES = (("kube-flannel", "kube-flannel-cfg"), ("kube-system", "kube-flannel-cfg"))
@@ -70,6 +70,8 @@ class DaemonConfig(msgspec.Struct, frozen=True):
     line: str = ""  # the line that says so
     errors: tuple[str, ...] = ()  # its E… and F… lines, at most 20
     tail: str = ""
+    error: str = ""  # why its log could not be read: the kubelet of its node hands it out
+    hint: str = ""
 
 
 _CONFIG = re.compile(r"VXLAN config: .*?VNI=(\d+) Port=(\d+)")
@@ -77,7 +79,10 @@ _CONFIG = re.compile(r"VXLAN config: .*?VNI=(\d+) Port=(\d+)")
 
 @asked_of_cluster
 class FlannelDaemons(Fact, frozen=True):
-    """The flannel pods' own words: `VXLAN config: … VNI=… Port=…` and their errors (pod logs through the API)."""
+    """The flannel pods' own words: `VXLAN config: … VNI=… Port=…` and their errors (pod logs through the API).
+
+    A log that cannot be read leaves the others their say; it fails as a whole where none can be read.
+    """
 
     SOURCE: ClassVar[str] = "kubectl -n kube-flannel logs -l app=flannel --tail=-1 --prefix"
 
@@ -91,7 +96,23 @@ class FlannelDaemons(Fact, frozen=True):
             pods += [p for p in listed if "flannel" in p.metadata.name]
         if not pods:
             return NotApplicable("No flannel pods run in kube-flannel or kube-system.")
-        return cls(tuple(cls._daemon(cluster, pod) for pod in pods))
+        daemons: list[DaemonConfig] = []
+        failures: list[TargetError] = []
+        for pod in pods:
+            try:
+                daemons.append(cls._daemon(cluster, pod))
+            except CredentialsExpired:
+                raise
+            except TargetError as error:
+                failures.append(error)
+                where = pod.metadata
+                silent = DaemonConfig(
+                    where.name, where.namespace, pod.spec.node_name, error=error.what, hint=error.hint
+                )
+                daemons.append(silent)
+        if len(failures) == len(pods):
+            raise failures[0]
+        return cls(tuple(daemons))
 
     @staticmethod
     def _daemon(cluster: ClusterTarget, pod: PodObject) -> DaemonConfig:

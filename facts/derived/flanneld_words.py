@@ -38,7 +38,7 @@ class FlanneldWords(Fact, frozen=True):
         logs: NodeLogs | Failed | NotApplicable,
     ) -> FlanneldWords | Failed:
         daemon = daemons.on(node.name) if isinstance(daemons, FlannelDaemons) else None
-        if daemon is not None:
+        if daemon is not None and not daemon.error:
             tail = daemon.tail.splitlines()
             earlier = [line for line in daemon.errors if line not in tail]
             return cls((*earlier, *tail), f"the log of pod {daemon.namespace}/{daemon.pod}")
@@ -47,4 +47,6 @@ class FlanneldWords(Fact, frozen=True):
             return cls(tuple(logs.lines("flanneld")), ", ".join(paths) or "no log of flanneld on the node")
         if isinstance(daemons, Failed):
             return daemons
+        if daemon is not None:
+            return Failed("derived", daemon.error, daemon.hint)
         return logs if isinstance(logs, Failed) else cls((), "no log of flanneld")

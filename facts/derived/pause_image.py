@@ -71,6 +71,10 @@ class PauseImage(Fact, frozen=True):
         if isinstance(containerd, Containerd):
             configured = _configured(containerd.config)
             told = cri.sandbox_image if isinstance(cri, Cri) else ""
+            if containerd.config_error and not told:
+                why = f"{containerd.config_path}, which may name the pause image, cannot be read: "
+                hint = "Mend config.toml first: see runtime.containerd.stopped."
+                return Failed("derived", why + containerd.config_error, hint)
             reference = told or configured
             origin = "crictl info" if told else "config.toml"
             if not reference:

@@ -1,0 +1,74 @@
+"""The logs of flannel's pods: one that cannot be read leaves the others their say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, cast
+
+import pytest
+
+from facts.access import ThisNode
+from facts.cluster.flannel import FlannelDaemons
+from facts.cluster.objects import Container, Metadata, NodeObject, PodObject, PodSpec
+from facts.derived.flanneld_words import FlanneldWords
+from facts.fact import Failed, NotApplicable
+from facts.node.kubernetes import LogTail, NodeLogs
+from targets.errors import CredentialsExpired, TargetError, Unreachable
+from targets.target import ClusterTarget
+
+LINE = "I0102 03:04:05.000000    3728 vxlan_linux.go:50] VXLAN config: VNI=4096 Port=4789 GBP=false"
+
+
+class Api:
+    """An API server that has no way to the kubelets of `silent`."""
+
+    def __init__(self, silent: Collection[str], error: type[TargetError] = Unreachable) -> None:
+        self.silent, self.error = silent, error
+
+    def list(self, path: str, kind: type[Any]) -> list[PodObject]:
+        if "kube-flannel" not in path:
+            return []
+        return [
+            PodObject(
+                Metadata(f"kube-flannel-{node}", "kube-flannel"),
+                PodSpec(node_name=node, containers=(Container("kube-flannel", "flannel"),)),
+            )
+            for node in ("cp-1", "win-1")
+        ]
+
+    def text(self, path: str, *, params: dict[str, str]) -> str:
+        if any(node in path for node in self.silent):
+            raise self.error("connect: connection refused", "Look at the kubelet.")
+        return LINE + "\n"
+
+
+def asked(api: Api) -> FlannelDaemons | NotApplicable:
+    return FlannelDaemons.ask(cast(ClusterTarget, api))
+
+
+def test_a_windows_pod_that_says_nothing_leaves_linux_its_words() -> None:
+    found = asked(Api({"win-1"}))
+    assert isinstance(found, FlannelDaemons)
+    linux, windows = found.on("cp-1"), found.on("win-1")
+    assert linux is not None and (linux.vni, linux.port, linux.error) == (4096, 4789, "")
+    assert windows is not None and windows.vni is None
+    assert (windows.error, windows.hint) == ("connect: connection refused", "Look at the kubelet.")
+
+
+def test_it_fails_where_no_log_can_be_read() -> None:
+    with pytest.raises(Unreachable, match="connection refused"):
+        asked(Api({"win-1", "cp-1"}))
+
+
+def test_it_fails_at_once_where_the_credentials_have_expired() -> None:
+    with pytest.raises(CredentialsExpired):
+        asked(Api({"win-1"}, CredentialsExpired))
+
+
+def test_the_words_of_that_node_come_from_its_files_or_are_not_known() -> None:
+    node, daemons = ThisNode(NodeObject(Metadata("win-1"))), asked(Api({"win-1"}))
+    file = LogTail("flanneld", r"C:\var\log\pods\flannel\0.log", None, "said on the node")
+    there = FlanneldWords.derive(node, daemons, NodeLogs((file,)))
+    assert isinstance(there, FlanneldWords) and there.lines == ("said on the node",)
+    unknown = FlanneldWords.derive(node, daemons, Failed("unreachable", "no way in"))
+    assert isinstance(unknown, Failed) and unknown.why == "connect: connection refused"
