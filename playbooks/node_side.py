@@ -107,8 +107,14 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 def noted(script: str) -> str:
     """An act as it is sent: the functions of the node's journal, and the act within them."""
+    before, after = around()
+    return f"{before}\n{script}\n{after}"
+
+
+def around() -> tuple[str, str]:
+    """What is sent before and after an act's own script."""
     own = [script_text(name, PACKAGE) for name in ("node_folder.ps1", "node_journal.ps1")]
-    return "\n".join([*own, f"Invoke-Noted {{\n{script}\n}}"])
+    return "\n".join([*own, "Invoke-Noted {"]), "}"
 
 
 def ask(session: Session, node: str, question: Asked) -> RawAnswer | Failed:

@@ -37,6 +37,27 @@ class Plan:
         return "undo" if self.undoes else "act"
 
     @property
+    def does(self) -> str:
+        """What is done by this plan, be it the act or the undo."""
+        return self.step.undo_says if self.undoes else self.step.title
+
+    @property
+    def blast_radius(self) -> str:
+        """What else feels it."""
+        return self.step.undo_blast_radius if self.undoes else self.step.blast_radius
+
+    @property
+    def back(self) -> str:
+        """How it is taken back."""
+        again = f"Run the step again: kwinnow fix {self.step.check} --node {self.node}"
+        return again if self.undoes else self.step.undo_says
+
+    @property
+    def own_script(self) -> str:
+        """The script without what is sent around it for the node's lock and journal."""
+        return self.step.own_undo_text() if self.undoes else self.step.own_text()
+
+    @property
     def script(self) -> str:
         """The exact PowerShell that is sent."""
         return self.step.undo_text() if self.undoes else self.step.text()

@@ -50,6 +50,7 @@ class Step(msgspec.Struct, frozen=True):
     script: str  # file beside the step
     undo: str  # file beside the step; empty: there is none
     undo_says: str  # what the undo does, or why there is none
+    undo_blast_radius: str  # what else feels the undo; empty: there is none
     prepare: Prepare
     takes: type[Data]  # the parameters
     leaves: type[Data]  # `before`
@@ -68,13 +69,21 @@ class Step(msgspec.Struct, frozen=True):
                 f"The journal says what {self.check} never writes down: {error}. Nothing is undone."
             ) from error
 
+    def own_text(self) -> str:
+        """The act's own part of what is sent."""
+        return script_text(self.script, PACKAGE)
+
+    def own_undo_text(self) -> str:
+        """The same of the undo; empty where there is none."""
+        return script_text(self.undo, PACKAGE) if self.undo else ""
+
     def text(self) -> str:
         """The exact PowerShell of the act, with that of the node's lock and journal around it."""
-        return noted(script_text(self.script, PACKAGE))
+        return noted(self.own_text())
 
     def undo_text(self) -> str:
         """The same of the undo; empty where there is none."""
-        return noted(script_text(self.undo, PACKAGE)) if self.undo else ""
+        return noted(self.own_undo_text()) if self.undo else ""
 
 
 _STEPS: dict[CheckId, Step] = {}
@@ -87,18 +96,23 @@ def step(
     script: str,
     undo: str = "",
     undo_says: str,
+    undo_blast_radius: str | Mapping[CheckId, str] = "",
     takes: type[Data],
     leaves: type[Data],
     seconds: float = 90.0,
 ) -> Callable[[Prepare], Prepare]:
-    """Declare a step for each of `checks`; the function prepares its parameters."""
+    """Declare a step for each of `checks`; the function prepares its parameters.
+
+    What an undo touches may differ from goal to goal, as much as what each of them has made work.
+    """
 
     def declare(prepare: Prepare) -> Prepare:
         for check in checks:
             if check in _STEPS:
                 raise ValueError(f"Two steps have {check} as their goal.")
+            back = undo_blast_radius if isinstance(undo_blast_radius, str) else undo_blast_radius[check]
             _STEPS[check] = Step(
-                check, title, blast_radius, script, undo, undo_says, prepare, takes, leaves, seconds
+                check, title, blast_radius, script, undo, undo_says, back, prepare, takes, leaves, seconds
             )
         return prepare
 
@@ -130,3 +144,5 @@ def sound(made: Step, checks: Mapping[CheckId, Check]) -> None:
         )
     if "Save-Before" not in script_text(made.script, PACKAGE):
         raise ValueError(f"{made.script} does not call Save-Before before it changes anything.")
+    if bool(made.undo) != bool(made.undo_blast_radius) or made.undo_blast_radius == made.blast_radius:
+        raise ValueError(f"{made.check} must say what its undo touches, in words of its own.")

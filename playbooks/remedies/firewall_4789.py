@@ -31,6 +31,8 @@ class RuleBefore(Data, frozen=True):
     script="firewall_4789.ps1",
     undo="firewall_4789_undo.ps1",
     undo_says="Removes the rule again, or switches it off if it was there, switched off, before.",
+    undo_blast_radius="Overlay traffic to this node stops: what pods and nodes elsewhere send to its pods is dropped "
+    "at the firewall, unless another rule allows UDP 4789. The pods run on; their connections to other nodes hang.",
     takes=Rule,
     leaves=RuleBefore,
 )

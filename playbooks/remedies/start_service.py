@@ -20,6 +20,25 @@ SERVICES: dict[CheckId, tuple[str, ...]] = {
     "runtime.vmcompute": ("vmcompute",),
 }
 
+# What an undo brings about that stops them again.
+STOPPED: dict[CheckId, str] = {
+    "kubelet.not-running": "The node becomes NotReady within a minute; after five more its pods are evicted and made "
+    "anew on other nodes, while their containers here run on.",
+    "runtime.containerd.stopped": "No pod on this node can be started, stopped or listed, a kubelet that depends on it "
+    "stops too, and the node becomes NotReady within a minute or so.",
+    "runtime.docker.service-stopped": "The containers of all pods on this node stop, the kubelet has no runtime, and "
+    "the node becomes NotReady.",
+    "hns.service": "No pod network can be made or read: new pods on this node get no address, and changes of Services "
+    "do not reach it.",
+    "proxy.not-running": "Changes of Services no longer reach this node: from its pods, ClusterIPs and DNS fail as "
+    "soon as the pods behind them are others.",
+    "runtime.vmcompute": "No container on this node can be made or stopped: its pods stay as they are.",
+}
+UNDO_RADIUS: dict[CheckId, str] = {
+    check: f"If it was stopped before: Stop-Service -Force stops the service and all services that depend on it. {then}"
+    for check, then in STOPPED.items()
+}
+
 
 class Start(Data, frozen=True):
     name: str
@@ -53,6 +72,7 @@ class StartBefore(Data, frozen=True):
     script="start_service.ps1",
     undo="start_service_undo.ps1",
     undo_says="Sets the start mode back, and stops the service, with those that need it, if it was stopped before.",
+    undo_blast_radius=UNDO_RADIUS,
     takes=Start,
     leaves=StartBefore,
 )

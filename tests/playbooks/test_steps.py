@@ -21,6 +21,18 @@ def test_every_step_is_sound_and_says_what_it_touches() -> None:
         assert identity == made.check and made.title and made.blast_radius and made.undo_says
 
 
+def test_every_undo_says_what_it_touches_in_words_of_its_own() -> None:
+    with_undo = [s for s in steps().values() if s.undo]
+    assert with_undo
+    for made in with_undo:
+        assert made.undo_blast_radius and made.undo_blast_radius != made.blast_radius, made.check
+    told = [s.undo_blast_radius for s in with_undo]
+    assert len(set(told)) == len(told), "what stops with one service is not what stops with another"
+    for wrong in ("", with_undo[0].blast_radius):
+        with pytest.raises(ValueError, match="must say what its undo touches"):
+            sound(replace(with_undo[0], undo_blast_radius=wrong), load())
+
+
 def test_a_goal_must_be_a_check_of_single_nodes() -> None:
     of_cluster = next(c for c in load().values() if not c.node_scope)
     with pytest.raises(ValueError, match="a step acts on one node"):

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
+from checks.check import load
 from lab.practice import Practice
 from playbooks.step import steps
 from targets.errors import TargetError
@@ -73,6 +74,17 @@ def test_done_nothing_left_to_do_and_undone(practice: Practice) -> None:
     looked = document(fix("--undo", "--dry-run", "--json"))
     assert (looked["mark"], looked["plan"]["act"], looked["run"]) == ("planned", "undo", told["run"])
     assert looked["plan"]["parameters"]["before"] == {"rule": "absent"}
+    step = next(s for i, s in steps().items() if i == STEP)
+    assert (looked["plan"]["does"], looked["plan"]["blast_radius"]) == (
+        step.undo_says,
+        step.undo_blast_radius,
+    )
+    assert f"kwinnow fix {STEP} --node win-1" in looked["plan"]["undo"]
+    rows = {line[:14].strip(): line[14:] for line in fix("--undo", "--dry-run").stderr.splitlines()}
+    assert rows["Does"] == step.undo_says and rows["Blast radius"].startswith(
+        "Overlay traffic to this node stops"
+    )
+    assert "Run the step again" in rows["Go back"] and "Undo" not in rows
     undone = fix("--undo", "--yes", "--json")
     assert (undone.return_value, document(undone)["mark"]) == (ExitCode.HEALTHY, "undone")
     assert document(undone)["outcome"] == "found"
@@ -130,8 +142,24 @@ def test_a_wrong_node_and_a_read_only_context(practice: Practice) -> None:
         ((STEP, "--yes"), "exactly one node"),
         ((STEP, "--yes", "--node", "a", "--node", "b"), "exactly one node"),
         (("cni.flannel.firewall-4788", "--node", "a", "--yes"), f"Did you mean {STEP}?"),
+        (
+            ("cni.flannel.vnii", "--node", "a", "--yes"),
+            "Did you mean cni.flannel.vni? No step mends that yet",
+        ),
+        (("zzz", "--node", "a", "--yes"), STEP),
     ],
 )
 def test_wrong_usage(words: tuple[str, ...], says: str) -> None:
     done = CliRunner().invoke(main_group, ["fix", *words], standalone_mode=False)
     assert isinstance(done.exception, click.UsageError) and says in str(done.exception)
+
+
+def test_a_check_without_a_step_is_not_led_to_the_step_of_another() -> None:
+    """A step for another fault would be run on a node that does not have it."""
+    words = ["fix", "cni.flannel.vni", "--node", "win-1", "--yes"]
+    error = CliRunner().invoke(main_group, words, standalone_mode=False).exception
+    assert isinstance(error, click.UsageError)
+    remedy = next(c.remedy for i, c in load().items() if i == "cni.flannel.vni")
+    assert "No step mends cni.flannel.vni yet" in str(error) and remedy and remedy in str(error)
+    assert "kwinnow checks show cni.flannel.vni" in str(error)
+    assert "Did you mean" not in str(error) and STEP not in str(error)

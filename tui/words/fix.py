@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -67,12 +68,28 @@ def _step(check_id: str) -> Step:
 
     found = next((s for i, s in steps().items() if i == check_id), None)
     if found is None:
-        import difflib
-
-        near = difflib.get_close_matches(check_id, steps(), 1)
-        fix = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(steps())}."
-        raise click.UsageError(f"No step mends {check_id}. {fix}")
+        raise click.UsageError(_no_step(check_id, steps()))
     return found
+
+
+def _no_step(check_id: str, steps: Collection[str]) -> str:
+    """Why there is no such step. Another check's step is proposed only for what is no check: it mends another fault."""
+    import difflib
+
+    from checks.check import load
+
+    check = next((c for c in load().values() if c.id == check_id), None)
+    if check is not None:
+        more = f"`kwinnow checks show {check_id}` says more."
+        return f"No step mends {check_id} yet. The remedy by hand: {check.remedy} {more}"
+    near = difflib.get_close_matches(check_id, [*map(str, load())], 1)
+    if not near:
+        fix = f"Steps mend: {', '.join(steps)}."
+    elif near[0] in steps:
+        fix = f"Did you mean {near[0]}?"
+    else:
+        fix = f"Did you mean {near[0]}? No step mends that yet; `kwinnow checks show {near[0]}` tells the remedy."
+    return f"There is no check {check_id}. {fix}"
 
 
 def _writable(held: Opened) -> None:
@@ -185,10 +202,11 @@ class _Fix:
         rows = [
             ("Undoes" if plan.undoes else "Finding", _about(plan)),
             ("Step", step.title),
+            *([("Does", plan.does)] if plan.undoes else []),
             ("Node", plan.node),
             ("Cluster", f"{plan.context} ({plan.server})"),
-            ("Blast radius", step.blast_radius),
-            ("Undo", step.undo_says),
+            ("Blast radius", plan.blast_radius),
+            ("Go back" if plan.undoes else "Undo", plan.back),
             ("Parameters", f"$p = {msgspec.json.encode(plan.sent).decode()}"),
         ]
         if plan.goes_on is not None:
@@ -254,8 +272,9 @@ def _plan(plan: Plan) -> dict[str, Any]:
         "act": plan.act,
         "finding": plan.finding.message,
         "title": plan.step.title,
-        "blast_radius": plan.step.blast_radius,
-        "undo": plan.step.undo_says,
+        "does": plan.does,
+        "blast_radius": plan.blast_radius,
+        "undo": plan.back,
         "goes_on": plan.goes_on is not None,
         "parameters": plan.sent,
         "script": plan.script,
