@@ -76,14 +76,9 @@ def _bad_pattern(value: object) -> tuple[str, str] | None:
                 f"holds the pattern “{one}” with a bracket that is not closed",
                 "Use * ? [abc] as a shell does.",
             )
-        empty = next(
-            (r for r in re.findall(r"\[!?([^\]]*)\]", one) for r in re.findall(r".-.", r) if r[0] > r[2]), ""
-        )
-        if empty:
-            return (
-                f"holds the pattern “{one}” with the range “{empty}”, which is empty",
-                "Write the lesser one first.",
-            )
+        ranges = [r for group in re.findall(r"\[!?([^\]]*)\]", one) for r in re.findall(r".-.", group)]
+        for empty in (r for r in ranges if r[0] > r[2]):
+            return f"holds the pattern “{one}” with the empty range “{empty}”", "Write the lesser one first."
         if re.search(r"[\s/\\^$+(){}|]", rest):
             return (
                 f"holds the pattern “{one}”, which no node name can match",

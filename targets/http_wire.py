@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 from urllib3 import connection as u3conn
@@ -42,6 +42,14 @@ _KEEP_ALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
     )
     if hasattr(socket, name)
 ]
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or left to the scheme."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 class Hold:
@@ -189,9 +197,10 @@ class Wire:
         self.proxy = proxy_for(chosen, environ)
         self._connect_seconds = connect_seconds
         parts = urlsplit(self.server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
             raise KubeconfigError(
-                f"The server “{self.server}” of cluster “{chosen.cluster_name}” is not an http or https URL.",
+                f"The server “{self.server}” of cluster “{chosen.cluster_name}” is not an http or https URL with "
+                "a valid port.",
                 "Write it as https://HOST:PORT.",
             )
         self._manager = self._make_manager(parts.scheme == "https", certificate)

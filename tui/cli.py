@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
-import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -152,6 +151,11 @@ def main() -> NoReturn:
         sys.exit(ExitCode.USAGE)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
+    except SystemExit:
+        # The reader of our output has gone (`| head`). click ends with 1 then, which would mean a finding.
+        if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            sys.exit(ExitCode.READER_GONE)
+        raise
     except KeyboardInterrupt:
         click.echo("kwinnow: interrupted", err=True)
         sys.exit(ExitCode.INTERRUPTED)
@@ -162,10 +166,6 @@ def main() -> NoReturn:
         if error.hint:
             click.echo(f"         {clean(error.hint)}", err=True)
         sys.exit(ExitCode.UNKNOWN if error.kind in NOT_TOLD else ExitCode.USAGE)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(ExitCode.HEALTHY)
     sys.exit(code if isinstance(code, int) else ExitCode.HEALTHY)
 
 

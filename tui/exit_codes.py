@@ -14,6 +14,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # a wrong command line, configuration or kubeconfig
     UNKNOWN = 3  # nothing found, but something could not be told
     INTERRUPTED = 130
+    READER_GONE = 141  # as a shell says of a program whose output nobody reads on (`| head`)
 
 
 def of_report(report: Report, fail_on: Severity) -> ExitCode:

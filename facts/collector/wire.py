@@ -160,8 +160,8 @@ class Reader:
             elif word == "done":
                 self.finished = True
                 return Done(int(rest))
-        except (msgspec.DecodeError, ValueError) as error:
-            return Damaged(identity, f"{DAMAGED}: a line of it cannot be read ({error}).")
+        except (msgspec.DecodeError, ValueError):
+            return Damaged(identity, f"{DAMAGED}: a line of it cannot be read.")
         return None
 
     def _end(self, identity: str, value: str) -> Heard:
@@ -174,8 +174,8 @@ class Reader:
         unpacker = zlib.decompressobj(wbits=31)
         try:
             text = unpacker.decompress(packed, LARGEST_ANSWER)
-        except zlib.error as error:
-            return Damaged(identity, f"{DAMAGED}: it cannot be unpacked ({error}).")
+        except zlib.error:
+            return Damaged(identity, f"{DAMAGED}: it cannot be unpacked.")
         if unpacker.unconsumed_tail:
             return Damaged(identity, "The answer is larger than 64 MiB.")
         return Answered(identity, decoded(text, RawAnswer))

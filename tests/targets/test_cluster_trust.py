@@ -163,6 +163,12 @@ def test_the_environment_names_a_proxy_and_no_proxy_excepts_from_it() -> None:
     assert via("https://10.1.2.3", HTTPS_PROXY="http://p:3128", NO_PROXY="*") == ""
 
 
+@pytest.mark.parametrize("port", ["99999", "0", "x"])
+def test_a_port_that_is_none_is_named(port: str) -> None:
+    with pytest.raises(KubeconfigError, match="with a valid port"):
+        cluster_at(f"https://127.0.0.1:{port}").get("/version", Version)
+
+
 @pytest.mark.parametrize("entry", [{"proxy_url": "ftp://x"}, {"certificate_authority_data": "%%%"}])
 def test_entries_that_cannot_be_used_name_their_cluster(entry: dict[str, str]) -> None:
     with pytest.raises(KubeconfigError, match="cluster “k”"):

@@ -161,6 +161,7 @@ ENTRY = "[[nodes]]\nmatch = '*'\nuser = 'u'\n"
             "no node name can match",
             "regular expressions",
         ),
+        ("[[nodes]]\nmatch = 'win-[z-a]'\n", "nodes[0].match", 2, "empty range “z-a”", "lesser one first"),
         (
             "[[nodes]]\nmatch = ['ok', 'win-[12']\n",
             "nodes[0].match",

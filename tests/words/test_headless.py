@@ -57,6 +57,7 @@ def test_help_page_of_a_check() -> None:
     ("words", "says"),
     [
         (("check", "--only", "cni.flannel.vnii"), "Did you mean cni.flannel.vni?"),
+        (("check", "--only", "cnii"), "Did you mean cni?"),
         (("facts", "hnss"), "Did you mean hns?"),
         (("check", "--node", "win-x", "--open", str(path_of(CLASSIC_2019))), "no Windows node win-x"),
         (("check", "--open", "/nowhere/file"), "cannot be read"),

@@ -20,7 +20,8 @@ def chosen(ids: tuple[str, ...]) -> list[Check]:
     for wanted in ids:
         fits = {i: c for i, c in known.items() if i == wanted or i.startswith(f"{wanted}.")}
         if not fits:
-            near = difflib.get_close_matches(wanted, known, 1)
+            families = dict.fromkeys(i.partition(".")[0] for i in known)
+            near = difflib.get_close_matches(wanted, [*families, *known], 1)
             fix = f" Did you mean {near[0]}?" if near else " `kwinnow checks` lists them."
             raise click.UsageError(f"There is no check {wanted}.{fix}")
         found |= fits
