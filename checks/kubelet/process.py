@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PureWindowsPath
 
 from msgspec.structs import replace
 
@@ -227,7 +228,13 @@ def nssm_paused(
         proof[Kubelet] = f"kubelet.exe: {elsewhere or 'in none of the known folders'}"
         starter = "nssm" if found.nssm is not None and found.nssm.application == gone else "the start script"
         yield Problem(
-            f"The program {gone} that {starter} starts as kubelet is not there on {node.name}.", proof=proof
+            f"The program {gone} that {starter} starts as kubelet is not there on {node.name}.",
+            proof=proof,
+            remedy=(
+                "Look what took it (`Get-MpThreatDetection`) and exclude its folder: `Add-MpPreference "
+                f"-ExclusionPath '{PureWindowsPath(gone).parent}'`. Copy kubelet.exe of the same version from Kubernetes' "
+                f"release archive to {gone}, then `Start-Service kubelet` (`Restart-Service kubelet` where it is Paused)."
+            ),
         )
         return
     if found.state != "Paused":

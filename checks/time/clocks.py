@@ -20,11 +20,26 @@ from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
 from facts.node.windows import Clock, Services, TimeSource
 
+W32TIME_REFUSES = timedelta(seconds=54_000)  # where nobody has set another limit, on a machine in no domain
+
 _STEPS: tuple[tuple[float, Severity], ...] = ((300, ERROR), (60, WARN), (2, INFO))
 
 
 def _skewed(seconds: float, uncertain: float = 0.4) -> Change:
     return fields(Clock, skew=timedelta(seconds=seconds), uncertainty=timedelta(seconds=uncertain))
+
+
+def set_clock(skew: timedelta) -> str:
+    """What mends a clock that W32Time leaves as it is, because it is too far off."""
+    back = -round(skew.total_seconds())
+    days, seconds = int(back / 86_400), back - int(back / 86_400) * 86_400
+    return (
+        f"On the node `Set-Date -Adjust (New-TimeSpan -Days {days} -Seconds {seconds})` first: in no domain, W32Time "
+        "refuses corrections of more than 15 h (MaxPosPhaseCorrection, MaxNegPhaseCorrection: 54,000 s; domain members "
+        "have no limit of their own) and only logs an event. Then `w32tm /resync /rediscover; Restart-Service kubelet`."
+        " If it falls back after a restart, look at the firmware's clock and its battery, or at the hypervisor's time "
+        "synchronisation."
+    )
 
 
 @check(
@@ -35,6 +50,7 @@ def _skewed(seconds: float, uncertain: float = 0.4) -> Change:
     cases=[
         Case("an hour ahead", FLANNEL_2022, (_skewed(3600),), finds="node", severity=ERROR),
         Case("ten minutes behind", CLASSIC_2019, (_skewed(-600),), finds="node", severity=ERROR),
+        Case("ten years behind", FLANNEL_2022, (_skewed(-315_576_000),), finds="node", severity=ERROR),
         Case("90 seconds", FLANNEL_2022, (_skewed(90),), finds="node", severity=WARN),
         Case("5 seconds", FLANNEL_2019, (_skewed(5),), finds="node", severity=INFO),
         Case("a slow way in", FLANNEL_2022, (_skewed(8, uncertain=9),), quiet=True),
@@ -49,11 +65,14 @@ def skew(node: ThisNode, clocks: Clock) -> Iterator[Said]:
     Rule: the node's UTC differs from the console's by more than 2 s (info), 60 s (warn) or 300 s (error), after the
     time that the question took is taken off, since the difference is known no better than that.
     Remedy: On the node: `w32tm /config /syncfromflags:manual /manualpeerlist:"SERVER" /update; Restart-Service
-    w32time; w32tm /resync /rediscover`. If all nodes are off by the same, it is the console's clock.
+    w32time; w32tm /resync /rediscover`. More than 15 h off, set it with `Set-Date` first: W32Time of a machine in no
+    domain refuses such a correction, and what set the clock wrong is the firmware's clock (its battery) or the
+    hypervisor. If all nodes are off by the same, it is the console's clock.
     Confused with: certificates that have expired by correct clocks (certs.client-expired); timestamps that differ by
     whole hours are a time zone, not a clock.
     Source: experience for the thresholds; Go's crypto/x509 for the symptom (`certificate has expired or is not yet
-    valid`); five minutes is Kerberos' own limit.
+    valid`); five minutes is Kerberos' own limit. For W32Time's limits: Microsoft Learn, "Windows Time service tools and
+    settings" and "How to configure the Windows Time service against a large time offset" (KB 884776).
     """
     certain = abs(clocks.skew.total_seconds()) - clocks.uncertainty.total_seconds()
     for limit, severity in _STEPS:
@@ -61,10 +80,17 @@ def skew(node: ThisNode, clocks: Clock) -> Iterator[Said]:
             way = "ahead of" if clocks.skew > timedelta(0) else "behind"
             seconds, doubt = clocks.skew.total_seconds(), clocks.uncertainty.total_seconds()
             proof = f"node − console = {seconds:+.1f} s, ± {doubt:.1f} s"
+            looks = "expired" if clocks.skew > timedelta(0) else "not yet valid"
+            then = (
+                f": certificates may look {looks} there, and the kubelet then reaches no API server"
+                if severity is ERROR
+                else ""
+            )
             yield Problem(
-                f"The clock of {node.name} is {span(clocks.skew)} {way} the console's.",
+                f"The clock of {node.name} is {span(clocks.skew)} {way} the console's{then}.",
                 severity=severity,
                 proof={Clock: proof},
+                remedy=set_clock(clocks.skew) if abs(clocks.skew) > W32TIME_REFUSES else "",
             )
             return
 
