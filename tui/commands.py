@@ -151,7 +151,18 @@ COMMANDS: tuple[Command, ...] = (
         "help", "question_mark", "Help", "What this screen shows and what its keys do.", "app.help", PAGES
     ),
     Command("back", "escape", "Back", "Close the filter or this screen.", "back", PAGES, False),
+    Command(
+        "fix-choose", "tab", "Choose", "Go to the next button, or to the text.", "app.focus_next", (FIX,)
+    ),
+    Command("fix-press", "enter", "Press", "Press the button that is marked.", "press", (FIX,)),
     Command("close", "escape,q", "Close", "Close this.", "close", OVERLAYS),
+    # The text is scrolled while a button has the focus.
+    Command("text-up", "up", "Up", "Scroll the text back.", "move('up')", (FIX,), False),
+    Command("text-down", "down", "Down", "Scroll the text.", "move('down')", (FIX,), False),
+    Command("text-page-up", "pageup", "Page up", "A page back.", "move('pageup')", (FIX,), False),
+    Command("text-page-down", "pagedown", "Page down", "A page on.", "move('pagedown')", (FIX,), False),
+    Command("text-top", "home,g", "Top", "Begin of the text.", "move('top')", (FIX,), False),
+    Command("text-bottom", "end,G", "Bottom", "End of the text.", "move('bottom')", (FIX,), False),
     Command("down", "j", "Down", "Next row.", "move('down')", (*PAGES, *OVERLAYS), False),
     Command("up", "k", "Up", "Row before.", "move('up')", (*PAGES, *OVERLAYS), False),
     Command("left", "h", "Left", "Scroll to the left.", "move('left')", (LOGS,), False),
@@ -186,6 +197,7 @@ def key_names(command: Command) -> str:
         "escape": "Esc",
         "enter": "Enter",
         "space": "Space",
+        "tab": "Tab",
         "apostrophe": "'",
     }
     return " ".join(names.get(key, key) for key in command.keys.split(","))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 from consolekit import CONTEXT, SERVER, console, judged, screen_text, session_with, until
+from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Button
 
@@ -21,6 +22,7 @@ from facts.collector.wire import Asked, RawAnswer
 from facts.node.hns import Hns
 from facts.node.windows import Services
 from facts.session import Session
+from playbooks import node_side
 from playbooks.journal import Journal, Mark
 from targets.config import Config, ContextLook
 from targets.deadline import Deadline
@@ -150,6 +152,17 @@ def footer(app: KwinnowApp) -> str:
     return screen_text(app).splitlines()[-1]
 
 
+def first_row(app: KwinnowApp) -> int:
+    """The screen's row in which the text of the dialog begins."""
+    return app.screen.query_one(VerticalScroll).region.y
+
+
+def look(app: KwinnowApp) -> str:
+    """How what can have the focus is drawn."""
+    drawn = [app.screen.query_one(VerticalScroll), *app.screen.query(Button)]
+    return str([(w.styles.border_left, w.styles.background, w.styles.text_style) for w in drawn])
+
+
 def said(app: KwinnowApp) -> str:
     assert isinstance(app.screen, FixScreen)
     return app.screen.text.plain
@@ -179,6 +192,7 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
                 '"name":"containerd"',
             ):
                 assert part in said(app)
+            assert "Tab Choose   Enter Press   Esc Close" in footer(app)
             script = said(app).replace("│ ", "")
             assert all(line in script for line in step.text().splitlines()), "the exact script"
             assert machine.acts == [] and cluster.writes == [], "nothing has run"
@@ -193,6 +207,8 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
             assert len(machine.acts) == 1 and any("kwinnow-win-1" in w for w in cluster.writes)
             await until(pilot, lambda: offered(app) == f"Undo on win-1 in {CONTEXT}")
             assert all(line in said(app).replace("│ ", "") for line in step.undo_text().splitlines())
+            assert step.undo_blast_radius in said(app)
+            assert "✔ Done" in screen_text(app).splitlines()[first_row(app)], "the result stands at the top"
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
             await judged(pilot, app)
@@ -204,8 +220,12 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
                 pilot,
                 lambda: isinstance(app.screen, FixScreen) and offered(app) == f"Undo on win-1 in {CONTEXT}",
             )
+            assert "Does" in said(app) and step.undo_says in said(app)
+            assert step.undo_blast_radius in said(app) and step.blast_radius not in said(app)
+            assert f"Run the step again: kwinnow fix {FINDING} --node win-1" in said(app)
             await pilot.press("tab", "enter")
             await until(pilot, lambda: "✔ Undone; the check finds the fault again." in said(app))
+            assert "✔ Undone" in screen_text(app).splitlines()[first_row(app)]
             assert machine.acts[1]["before"] == {"state": "Stopped", "start_mode": "Auto"}
             await pilot.press("escape")
             await judged(pilot, app)
@@ -216,6 +236,49 @@ def test_a_fix_is_shown_confirmed_run_verified_and_undone(state: Path, size: tup
             )
             assert offered(app) == ""
         assert [e.mark for e in Journal(state).entries()][-2:] == [Mark.UNDOING, Mark.UNDONE]
+
+    asyncio.run(run())
+
+
+def test_the_dialog_can_be_read_and_worked_by_keys_alone() -> None:
+    async def run() -> None:
+        app, machine, _ = made()
+        async with app.run_test(size=(80, 24), notifications=True) as pilot:
+            await to_the_finding(pilot, app)
+            await pilot.press("F")
+            await until(pilot, lambda: isinstance(app.screen, FixScreen) and offered(app) != "")
+            step, pane = app.steps[FINDING], app.screen.query_one(VerticalScroll)
+            own, around = step.own_text().splitlines()[0], node_side.around()[0].splitlines()[0]
+            assert said(app).index(own) < said(app).index(around), (
+                "what it does before what is always the same"
+            )
+            assert pane.scroll_y == 0 < pane.max_scroll_y and isinstance(app.focused, Button)
+            for key, there in (
+                ("pagedown", 1),
+                ("end", 2),
+                ("pageup", 1),
+                ("home", 0),
+                ("down", 1),
+                ("up", 0),
+            ):
+                before = pane.scroll_y
+                await pilot.press(key)
+                await pilot.pause()
+                assert (pane.scroll_y > before) == (key in ("pagedown", "end", "down")), key
+                assert (pane.scroll_y == 0, pane.scroll_y == pane.max_scroll_y) == (there == 0, there == 2), (
+                    key
+                )
+            looks = []
+            for _ in range(3):  # Close, Run, the text: each is seen to have the focus
+                looks.append(look(app))
+                await pilot.press("tab")
+                await pilot.pause()
+            assert len(set(looks)) == 3
+            await pilot.press("shift+tab")
+            assert app.focused is pane
+            await pilot.press("enter")
+            await until(pilot, lambda: "Tab goes to the buttons" in screen_text(app))
+            assert machine.acts == []
 
     asyncio.run(run())
 

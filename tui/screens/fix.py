@@ -21,6 +21,7 @@ from checks.finding import Finding, Outcome, OutcomeKind
 from playbooks.audit import Audit
 from playbooks.engine import Ended, Plan, StepRunner
 from playbooks.journal import Journal, Mark
+from playbooks.node_side import around
 from playbooks.plan import told
 from playbooks.step import NotPossible, Step
 from playbooks.undo import plan_last_undo
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 Said = str | Plan | Outcome | Ended | TargetError | NotPossible | None  # None: the thread broke off
 
 LABEL = 14  # cells of a label; what it says stands to the right of them
+BUTTONS = frozenset({"fix-choose", "fix-press"})  # commands that need a choice of buttons
 LABELS = (
     "Finding",
     "Takes back",
@@ -48,6 +50,7 @@ LABELS = (
     "Blast radius",
     "Undo",
     "Does",
+    "Go back",
     "Parameters",
 )
 
@@ -113,7 +116,13 @@ class FixScreen(ModalScreen[None]):
         self.plan: Plan | None = None
         self.acting = False
         self.changed = False
-        self.text = Text()
+        # What is shown, newest step of the dialog first: how it ended, how it came to that, what was shown before.
+        self.result, self.course, self.older = Text(), Text(), Text()
+
+    @property
+    def text(self) -> Text:
+        """All that is shown."""
+        return Text().append_text(self.result).append_text(self.course).append_text(self.older)
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box", classes="tall") as box:
@@ -128,6 +137,7 @@ class FixScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one("#run", Button).display = False
+        self.query_one(Keys).tell(idle=BUTTONS)
         self.query_one("#cancel", Button).focus()
         self.set_interval(1 / 15, self._drain)
         step = self.step
@@ -168,27 +178,27 @@ class FixScreen(ModalScreen[None]):
                 self._say(plan_text(said))
                 self._offer(f"{'Undo' if said.undoes else 'Run'} on {self.node} in {self.context}")
             else:
-                self._say(result_text(said))
+                self.result.append_text(result_text(said))
+                self._say(Text())
                 if isinstance(said, Ended):
                     self._after(said)
 
     # ---- what is shown -------------------------------------------------------------------------------------
 
     def _say(self, text: Text) -> None:
-        self.text.append_text(text)
+        self.course.append_text(text)
         page = Hanging()
         for part in self.text.split("\n"):
             page.add(
                 part, LABEL if part.plain[:LABEL].strip() in LABELS else 2 if part.plain[:2] == "│ " else 0
             )
         self.query_one("#plan", Static).update(page)
-        if self.changed:
-            self.query_one(VerticalScroll).scroll_end(animate=False)
 
     def _offer(self, label: str) -> None:
         button = self.query_one("#run", Button)
         button.label = Text(label)
         button.display, button.disabled = True, False
+        self.query_one(Keys).tell()
 
     def _after(self, ended: Ended) -> None:
         """Offer to take back what has just been done."""
@@ -210,7 +220,11 @@ class FixScreen(ModalScreen[None]):
             return
         event.button.disabled, event.button.display = True, False
         self.query_one("#cancel", Button).focus()
+        self.query_one(Keys).tell(idle=BUTTONS)
         self.changed = True
+        before = word("\n── what was shown before ──\n", QUIET).append_text(self.text)
+        self.result, self.course, self.older = Text(), Text(), before
+        self.action_move("top")
         plan = self.plan
         if plan is not None:
             self._run(lambda: self.runner.run(plan), acts=True)
@@ -227,8 +241,21 @@ class FixScreen(ModalScreen[None]):
             assert isinstance(self.app, KwinnowApp)
             self.app.action_refresh_all()
 
+    def action_press(self) -> None:
+        """Enter while the text has the focus; a button takes its own."""
+        if isinstance(self.focused, Button):
+            self.focused.press()
+        else:
+            self.notify("Tab goes to the buttons; Enter presses the one that is marked.")
+
     def action_move(self, where: str) -> None:
-        self.query_one(VerticalScroll).scroll_relative(y=1 if where == "down" else -1, animate=False)
+        pane = self.query_one(VerticalScroll)
+        page = max(1, pane.size.height - 1)
+        if where in ("top", "bottom"):
+            pane.scroll_to(y=0 if where == "top" else pane.max_scroll_y, animate=False)
+        else:
+            by = {"up": -1, "down": 1, "pageup": -page, "pagedown": page}[where]
+            pane.scroll_relative(y=by, animate=False)
 
 
 def _fact(label: str, value: str, style: str = "") -> Text:
@@ -247,19 +274,30 @@ def plan_text(plan: Plan) -> Text:
     if plan.goes_on is not None:
         text.append_text(_fact("Goes on with", f"the run {told(plan.goes_on)}"))
     text.append_text(_fact("Step", step.title, "bold"))
+    if plan.undoes is not None:
+        text.append_text(_fact("Does", plan.does, "bold"))
     text.append_text(_fact("Node", plan.node, "bold"))
     text.append_text(_fact("Cluster", f"{plan.context}  {plan.server}", "bold"))
-    text.append_text(_fact("Blast radius", step.blast_radius, WARN))
-    text.append_text(_fact("Does" if plan.undoes else "Undo", step.undo_says))
+    text.append_text(_fact("Blast radius", plan.blast_radius, WARN))
+    text.append_text(_fact("Go back" if plan.undoes else "Undo", plan.back))
     text.append_text(_fact("Parameters", f"$p = {msgspec.json.encode(plan.sent).decode()}"))
-    return text.append_text(_script(plan.script))
+    return text.append_text(_script(plan))
 
 
-def _script(script: str) -> Text:
-    text = word("\nThe exact script\n", QUIET)
+def _script(plan: Plan) -> Text:
+    """The exact script: what this plan does first, then what is the same around each of them."""
+    before, after = around()
+    text = word(f"\nThe exact script of the {plan.act}\n", QUIET).append_text(_rows(plan.own_script))
+    text.append("\nSent around it, for lock and journal on the node: before it\n", QUIET)
+    text.append_text(_rows(before)).append("… and after it\n", QUIET)
+    return text.append_text(_rows(after)).append("\n")
+
+
+def _rows(script: str) -> Text:
+    text = Text()
     for row in script.rstrip().splitlines():
         text.append("│ ", INFO).append_text(block(f"{row}\n"))
-    return text.append("\n")
+    return text
 
 
 def result_text(said: Said) -> Text:
