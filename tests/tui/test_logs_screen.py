@@ -139,6 +139,25 @@ def test_filter_search_wrap_and_times() -> None:
     with_log(test)
 
 
+def test_going_on_without_a_search_asks_for_one_in_sight() -> None:
+    async def test(app: KwinnowApp, pilot: Pilot[None], screen: LogsScreen, opened: Opened) -> None:
+        opened.say(*(f"GET {i}" for i in range(100)))
+        await until(pilot, lambda: "GET 99" in screen_text(app))
+        await pilot.press("g", "slash", *"GET", "enter", "n")
+        await until(pilot, lambda: "find go to lines that contain" in screen_text(app))
+        await pilot.press(*"get 4")
+        await until(pilot, lambda: "find get 4" in screen_text(app).splitlines()[-3])
+        assert "filter / GET" in screen_text(app).splitlines()[-2], "each in a line of its own"
+        await pilot.press("enter", "n")
+        await until(pilot, lambda: "find get 4" in screen_text(app).splitlines()[1])
+        assert app.focused is screen.pane
+        await pilot.press("escape", "N", "escape", "G")
+        await until(pilot, lambda: "following" in screen_text(app))
+        assert "find" not in screen_text(app), "Esc ends the search, and keys are for the log again"
+
+    with_log(test)
+
+
 def test_windows_and_the_log_before_the_restart_are_asked_anew() -> None:
     async def test(app: KwinnowApp, pilot: Pilot[None], screen: LogsScreen, opened: Opened) -> None:
         for key, tail, since in (("1", None, None), ("3", None, 300), ("6", None, 3600), ("0", 500, None)):

@@ -17,6 +17,7 @@ from tui.commands import LOGS, bindings
 from tui.look import INFO, QUIET, WARN, line
 from tui.panes.log_lines import Line, harmless
 from tui.panes.log_pane import TIMES, LogPane
+from tui.panes.prompt import Prompt
 from tui.places import kept_folder
 from tui.screens.page import Page
 
@@ -65,14 +66,13 @@ unsaid."""
         return self.query_one(LogPane)
 
     def body(self) -> list[Widget]:
-        return [
-            Static(id="log-status"),
-            LogPane(),
-            Input(placeholder="search for …", id="search", compact=True),
-        ]
+        return [Static(id="log-status"), LogPane()]
+
+    def prompts(self) -> list[Prompt]:
+        hint = "go to lines that contain …  (Enter goes there, n and N go on, Esc ends it)"
+        return [Prompt("find", hint, id="search"), *super().prompts()]
 
     def on_mount(self) -> None:
-        self.query_one("#search", Input).can_focus = False
         self.pane.focus()
         self._open()
 
@@ -172,19 +172,16 @@ unsaid."""
         self._open()
 
     def action_find(self) -> None:
-        field = self.query_one("#search", Input)
-        field.add_class("shown")
-        field.can_focus = True
-        field.focus()
+        self.query_one("#search", Prompt).open()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "search":
-            event.input.can_focus = False
-            event.input.remove_class("shown")
+        if event.input.id == "search-field":
+            self.query_one("#search", Prompt).close()
             self.pane.focus()
             self._find(event.value, 1)
 
     def action_find_next(self, by: int) -> None:
+        """Without a search there is nothing to go on with: it is asked for."""
         if self.pane.word:
             self._find(self.pane.word, by)
         else:
@@ -196,10 +193,9 @@ unsaid."""
         self.paint()
 
     def action_back(self) -> None:
-        search = self.query_one("#search", Input)
-        if search.has_class("shown") or self.pane.word:
-            search.remove_class("shown")
-            search.can_focus = False
+        search = self.query_one("#search", Prompt)
+        if search.shown or self.pane.word:
+            search.close()
             self.pane.focus()
             self._find("", 1)
         else:

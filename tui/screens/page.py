@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -13,6 +14,7 @@ from textual.widgets import Input, Static
 from tui.banner import BAD, NOTE, WARN, Banner
 from tui.panes.detail import Detail
 from tui.panes.keys import Keys
+from tui.panes.prompt import Prompt
 from tui.panes.status import Status, StatusBar
 from tui.panes.table import Column, Row, Table
 
@@ -51,12 +53,16 @@ class Page(Screen[None]):
         yield StatusBar()
         yield Static(id="banner")
         yield from self.body()
-        prompt = "only rows that contain …  (Enter keeps it, Esc takes it away)"
-        yield Input(placeholder=prompt, id="filter", compact=True)
-        yield Keys(self.NAME)
+        with Vertical(id="foot"):  # what docks by itself at the same edge lies over the others
+            yield from self.prompts()
+            yield Keys(self.NAME)
+
+    def prompts(self) -> list[Prompt]:
+        """The lines to type into."""
+        hint = "only rows that contain …  (Enter keeps it, Esc takes it away)"
+        return [Prompt("filter /", hint, id="filter")]
 
     def on_mount(self) -> None:
-        self.query_one("#filter", Input).can_focus = False  # reached by / alone, never by Tab
         self.kwinnow.paint(self)
 
     def on_screen_resume(self) -> None:
@@ -97,26 +103,24 @@ class Page(Screen[None]):
     # ---- filter --------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.add_class("shown")
-        field.can_focus = True
-        field.focus()
+        self.query_one("#filter", Prompt).open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "filter":
+        if event.input.id == "filter-field":
             self.needle = event.value.lower()
             self.filtered()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id == "filter":
+        if event.input.id == "filter-field":
             self._leave_filter(keep=bool(event.value))
 
     def _leave_filter(self, *, keep: bool) -> None:
-        field = self.query_one("#filter", Input)
-        if not keep:
-            field.value = ""
-            field.remove_class("shown")
-        field.can_focus = False
+        prompt = self.query_one("#filter", Prompt)
+        if keep:
+            prompt.rest()
+        else:
+            prompt.field.value = ""
+            prompt.close()
         self.main.focus()
 
     def filtered(self) -> None:
@@ -134,7 +138,7 @@ class Page(Screen[None]):
 
     def action_back(self) -> None:
         """First the filter goes, then the screen."""
-        if self.needle or self.query_one("#filter", Input).has_class("shown"):
+        if self.needle or self.query_one("#filter", Prompt).shown:
             self._leave_filter(keep=False)
         else:
             self.kwinnow.back()
