@@ -232,8 +232,9 @@ def nssm_paused(
             proof=proof,
             remedy=(
                 "Look what took it (`Get-MpThreatDetection`) and exclude its folder: `Add-MpPreference "
-                f"-ExclusionPath '{PureWindowsPath(gone).parent}'`. Copy kubelet.exe of the same version from Kubernetes' "
-                f"release archive to {gone}, then `Start-Service kubelet` (`Restart-Service kubelet` where it is Paused)."
+                f"-ExclusionPath '{PureWindowsPath(gone).parent}'`. Copy kubelet.exe of the same version from "
+                f"Kubernetes' release archive to {gone}, then `Start-Service kubelet` (`Restart-Service kubelet` where "
+                "it is Paused)."
             ),
         )
         return

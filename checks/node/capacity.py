@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from checks.cases import Change
+from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import condition, node_object
 from checks.finding import ERROR, WARN, Problem, Said
@@ -22,6 +23,7 @@ _MEMORY_SINCE = 31  # the first version whose Windows kubelet measures memory pr
     "node.conditions.pressure",
     title="The node is not short of disk or memory",
     severity=WARN,
+    explains=[cause_of("image.pause.gc", when=lambda cause, effect: "DiskPressure" in cause.message)],
     cases=[
         Case("disk", FLANNEL_2022, (node_object(condition("DiskPressure", "True")),), finds="node"),
         Case("memory", FLANNEL_2022, (node_object(condition("MemoryPressure", "True")),), finds="node"),

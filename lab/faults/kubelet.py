@@ -218,6 +218,17 @@ def csr_pending(world: World) -> None:
 
 
 @fault(
+    "node.conditions.pressure",
+    "The system disk is nearly full",
+    "https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/",
+    ALL,
+)
+def full_disk(world: World) -> None:
+    disk = edits.first(world).disks[0]
+    disk["FreeSpace"] = disk["Size"] // 25
+
+
+@fault(
     "node.linux-daemonsets",
     "A Linux DaemonSet has no selector for the operating system and lands on the Windows nodes",
     "https://learn.microsoft.com/en-us/virtualization/windowscontainers/kubernetes/joining-windows-workers",

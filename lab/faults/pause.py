@@ -93,13 +93,14 @@ def kubeadm_mismatch(world: World) -> None:
 
 @fault(
     "image.pause.gc",
-    "The disk ran full, the kubelet collected the unpinned pause image, and its registry cannot be reached",
+    "The disk ran full for a while, the kubelet collected the unpinned pause image, and its registry is out of reach",
     "https://github.com/containerd/containerd/issues/6352",
 )
 def collected(world: World) -> None:
     machine = edits.first(world)
-    machine.disks[0]["FreeSpace"] = machine.disks[0]["Size"] // 25
-    world.node_memory(machine.name).pulled.pop(world.plan.pause, None)
+    memory = world.node_memory(machine.name)
+    memory.ran_full = world.now - 20 * edits.MINUTES
+    memory.pulled.pop(world.plan.pause, None)
     machine.tcp[f"{world.plan.pause.split('/')[0]}:443"] = "timeout"
     edits.recreate_pods(world, machine)
 

@@ -94,6 +94,7 @@ class NodeMemory:
     last_post: float | None = None  # when the kubelet last reached the API server; None: it does so now
     pulled: dict[str, str] = field(default_factory=dict)  # image reference → digest that is on disk
     pulls: dict[str, float] = field(default_factory=dict)  # image reference → when its download began
+    ran_full: float | None = None  # when the disk last ran full; it has room again since
 
 
 @dataclass(frozen=True)

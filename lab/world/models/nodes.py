@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.world.images import digest
 from lab.world.machine import Machine
-from lab.world.models.events import node_event
+from lab.world.models.events import LAST, node_event
 from lab.world.models.kubelet import KubeletState, starved
 from lab.world.models.settings import containerd_version
 from lab.world.state import LinuxNode, Object, World, new_object
@@ -205,12 +205,22 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
     problems = [p for p in (kubelet.runtime, kubelet.network) if p]
     full = disk_full(machine)
     _conditions(world, node, memory.last_post, problems, disk_full=full)
-    if full and memory.last_post is None:
+    if (full or memory.ran_full is not None) and memory.last_post is None:
         text = (
             "Failed to garbage collect required amount of images. Attempted to free 12884901888 bytes, but only found "
             "0 bytes eligible to free."
         )
-        node_event(world, machine.name, "Warning", "FreeDiskSpaceFailed", text, count=14, component="kubelet")
+        ago = LAST if full or memory.ran_full is None else world.now - memory.ran_full
+        node_event(
+            world,
+            machine.name,
+            "Warning",
+            "FreeDiskSpaceFailed",
+            text,
+            count=14,
+            component="kubelet",
+            ago=ago,
+        )
     _taints(world, node, _UNREACHABLE if memory.last_post is not None else _NOT_READY if problems else "")
     ago = STARVED if starved(world, machine, kubelet.settings) else RENEWED
     _lease(world, machine.name, memory.last_post, machine.os.clock_offset, ago)
