@@ -20,6 +20,8 @@ from tui.screens.fleet import FleetScreen
 from tui.screens.page import Page
 
 if TYPE_CHECKING:
+    from textual.notifications import Notify
+
     from checks.engine import Report
     from checks.finding import Finding
     from checks.ids import CheckId
@@ -37,6 +39,7 @@ class KwinnowApp(App[None]):
 
     CSS_PATH: ClassVar[str | Path] = Path(__file__).parent / "styles" / "console.tcss"
     TITLE = "kwinnow"
+    NOTIFICATION_TIMEOUT = 4.0  # seconds
     COMMANDS = {CommandTable, Places}
     # ctrl+c copies a selection (textual); ctrl+q stays, because it is what textual's own users know.
     BINDINGS: ClassVar[list[BindingType]] = []
@@ -110,13 +113,14 @@ class KwinnowApp(App[None]):
 
     @property
     def as_of(self) -> str:
-        """When what is shown was asked; of a recording, when it was made."""
+        """When the oldest answers came that the verdicts stand on; of a recording, when it was made."""
         from facts.access import Now
 
-        now = self.get(Now)
-        if not isinstance(now, Now):
-            return ""
-        return f"{now.utc.astimezone():{'%Y-%m-%d %H:%M' if self.recorded else '%H:%M:%S'}}"
+        if self.recorded:
+            now = self.get(Now)
+            return f"{now.utc.astimezone():%Y-%m-%d %H:%M}" if isinstance(now, Now) else ""
+        at = self.work.as_of if self.work else None
+        return f"{at.astimezone():%H:%M:%S}" if at else ""
 
     # ---- life ----------------------------------------------------------------------------------------------
 
@@ -286,6 +290,10 @@ class KwinnowApp(App[None]):
         self.call_after_refresh(self._begin)
         if self.page is not None:
             self.call_after_refresh(partial(self.paint, self.page))
+
+    def on_notify(self, _: Notify) -> None:
+        """Something is said in passing. Only the last is shown: a heap would hide what it is about."""
+        self.clear_notifications()
 
     def copy_text(self, text: str, name: str) -> None:
         """Copy, and say what was done."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from facts.access import Now
 from tui.commands import FINDINGS, FLEET, NODE, WHY
 from tui.look import block
 
@@ -49,12 +48,18 @@ def _old(app: KwinnowApp, page: Page) -> Banner | None:
         return None
     whole = app.knows.windows_nodes() if app.knows else []
     about = f"{waits[0]} is" if page.node or len(whole) == 1 else f"{len(waits)} of {len(whole)} nodes are"
-    former = app.work.former
-    now = former.get(Now) if former else None
-    if isinstance(now, Now):
-        since = f"from {now.utc.astimezone():%H:%M:%S}"
-        return Banner(block(f"◌ {about} being asked again; until then what stands here is {since}."), NOTE)
+    if since := old_since(app, page.node):
+        told = f"◌ {about} being asked again; until then what stands here is from {since}."
+        return Banner(block(told), NOTE)
     return Banner(block(f"◌ {about} still being asked; what stands here is not the whole yet."), NOTE)
+
+
+def old_since(app: KwinnowApp, node: str) -> str:
+    """The time of the verdicts about this node (about any, for "") that stand in for those to come; "": none do."""
+    work = app.work
+    if work is None or work.former is None or work.former_as_of is None or not work.waits_for(node):
+        return ""
+    return f"{work.former_as_of.astimezone():%H:%M:%S}"
 
 
 def _rights(app: KwinnowApp, page: Page) -> Banner | None:

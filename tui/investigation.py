@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from checks.check import load
@@ -22,6 +23,7 @@ from facts.cluster.workloads import Pods
 from facts.fact import Fact, Failed
 from facts.session import Session
 from targets.errors import TargetError
+from tui.age import oldest
 from tui.blend import Blend
 from tui.judging import EVERYTHING, Judging
 from tui.places import state_folder
@@ -92,6 +94,8 @@ class Investigation:
     report: Report | None = None
     news: queue.SimpleQueue[News] = field(default_factory=queue.SimpleQueue)
     running: bool = False
+    as_of: datetime | None = None  # the oldest answers that the report stands on
+    former_as_of: datetime | None = None  # of what stands in for answers that are being asked anew
     _closed: bool = False
     _fresh: Session | None = None
     _asked: str | None = None  # the node that is asked; "": all are
@@ -210,6 +214,7 @@ class Investigation:
         former = self.held.session
         fresh = former.renewed()
         blend = Blend(fresh, former)
+        self.former_as_of = oldest(former)
         self.knows, self._fresh = blend, fresh
         with self._judging.beside(blend):
             fresh.gather(self.wanted, lambda progress: self._watch_blend(blend, progress))
@@ -253,6 +258,7 @@ class Investigation:
     def _tell(self, report: Report, *, final: bool) -> None:
         if not self._closed:
             self.report = report
+            self.as_of = oldest(self.knows) if self.knows is not None else None
             self.news.put(Judged(report, final))
 
 
