@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from checks.chain import NOT_READY, first_cause
 from checks.engine import Report
 from checks.finding import Finding, OutcomeKind, Severity
 from facts.access import Access
@@ -33,6 +34,7 @@ class Seen:
     """Progress by node; "" is the cluster."""
 
     asked: dict[str, Asked] = field(default_factory=dict)
+    whys: Whys = field(default_factory=lambda: Whys())
 
     def take(self, progress: Progress) -> None:
         """Count one piece of progress."""
@@ -78,7 +80,22 @@ class FleetRow:
     build: str
     kubelet: str
     runtime: str
-    cause: Finding | None
+    cause: Finding | None  # of a Windows node that is not ready, what makes it so
+
+
+@dataclass
+class Whys:
+    """What makes nodes not ready, by node: worked out once a report, read at every paint."""
+
+    _report: Report | None = None
+    _found: dict[str, Finding] = field(default_factory=dict)
+
+    def of(self, report: Report | None) -> dict[str, Finding]:
+        if report is not self._report:
+            ill = {f.node for f in report.findings if f.id == NOT_READY} if report else set()
+            found = ((node, first_cause(report, node)) for node in ill) if report else ()
+            self._report, self._found = report, {node: cause for node, cause in found if cause is not None}
+        return self._found
 
 
 def first_causes(report: Report) -> dict[str, Finding]:
@@ -101,7 +118,7 @@ def fleet(knows: Knows | None, report: Report | None, seen: Seen) -> list[FleetR
     found = Counter((f.node, f.severity) for f in (report.findings if report else ()))
     unsure = Counter(o.node for o in (report.outcomes if report else ()) if o.kind in doubt)
     causes = first_causes(report) if report else {}
-    tally = _Tally(found, unsure, causes, report is not None)
+    tally = _Tally(found, unsure, causes, seen.whys.of(report), report is not None)
     chosen = set(knows.windows_nodes())
     rows = [_row(CLUSTER, None, knows, seen, tally)]
     rows += [
@@ -117,6 +134,7 @@ class _Tally:
     found: Counter[tuple[str, Severity]]
     unsure: Counter[str]
     causes: dict[str, Finding]
+    whys: dict[str, Finding]
     judged: bool
 
 
@@ -125,6 +143,7 @@ def _row(name: str, node: NodeObject | None, knows: Knows, seen: Seen, tally: _T
     access = knows.get(Access, name) if windows else None
     system = knows.get(Os, name) if windows else None
     ready = node.condition("Ready") if node else None
+    well = ready is not None and ready.status == "True"
     info = node.status.node_info if node else None
     way = access.way if isinstance(access, Access) else ""
     error = ""
@@ -151,7 +170,7 @@ def _row(name: str, node: NodeObject | None, knows: Knows, seen: Seen, tally: _T
         system.version.removeprefix("10.0.") if isinstance(system, Os) else _build(node),
         info.kubelet_version if info else "",
         info.container_runtime_version.replace("://", " ") if info else "",
-        tally.causes.get(name),
+        (tally.whys if windows and not well else tally.causes).get(name),
     )
 
 

@@ -182,10 +182,17 @@ def test_an_old_verdict_says_that_it_is_old_until_the_new_one_takes_its_place(
             await until(pilot, lambda: "win-1 is being asked again" in screen_text(app))
             text = screen_text(app)
             assert "what stands here is from" in text and "containerd.stopped" in text
+            verdicts = [r for r in app.screen.query_one(Table).rows if not r.heading]
+            assert all(r.cells[0].plain.startswith("◌") for r in verdicts), "no sign looks like the present"
+            styles = {str(c.style) for r in verdicts for c in r.cells} | {
+                str(s.style) for r in verdicts for c in r.cells for s in c.spans
+            }
+            assert styles <= {"dim", ""}, "and no colour does"
             assert "› win-1" in text.splitlines()[0], "and nothing lies over the status line"
             nodes.let_go.set()
             await judged(pilot, app)
             assert "being asked" not in screen_text(app) and "✖" not in screen_text(app)
+            assert "◌" not in screen_text(app)
 
     asyncio.run(run())
 

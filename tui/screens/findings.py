@@ -8,8 +8,9 @@ from rich.text import Text
 
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
+from tui.banner import old_since
 from tui.commands import FINDINGS, bindings
-from tui.look import GOOD, INFO, QUIET, SEVERITY, UNSURE, block, line, word
+from tui.look import BAD, GOOD, INFO, QUIET, SEVERITY, UNSURE, aged, block, line, word
 from tui.markdown import finding_markdown
 from tui.panes.table import Column, Row
 from tui.screens.checked import checked, told
@@ -17,6 +18,7 @@ from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
 
 NONE = "none"  # the key of the row that says that nothing was found
+NARROW = 100  # cells; below, the object is left out and marks are short
 UNDER = " > "  # between the keys of a cause and of what it accounts for
 
 
@@ -25,14 +27,16 @@ class FindingsScreen(ListPage):
     HELP = """What is wrong, root causes first. ▸ n: the cause accounts for n other findings; Space shows
 them.
 
-The lower pane has the proof: which fact, what was sent to get it, when, and the words. ⚒ marks findings that kwinnow
-can mend: F shows the exact script, the node, the cluster and the blast radius, and asks before anything runs.
-What could not be told stands at the end: it is neither wrong nor right."""
+◀ marks what makes a node not ready; among the findings of that node it stands first. The lower pane has the proof:
+which fact, what was sent to get it, when, and the words. ⚒ marks findings that kwinnow can mend: F shows the exact
+script, the node, the cluster and the blast radius, and asks before anything runs.
+◌ before a sign: so it was before the refresh that is under way. What could not be told stands at the end: it is
+neither wrong nor right."""
     BINDINGS = bindings(FINDINGS)
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("", width=5),
         Column("Check", most=36),
-        Column("Object", most=30, least=100),
+        Column("Object", most=30, least=NARROW),
         Column("Node", most=16),
         Column("What", share=1),
     )
@@ -42,6 +46,7 @@ What could not be told stands at the end: it is neither wrong nor right."""
         self.node = node
         self.home = node  # the node that `a` comes back to
         self.open_causes: set[str] = set()
+        self._old: set[str] = set()  # nodes that are being asked again
 
     @property
     def path(self) -> str:
@@ -62,7 +67,11 @@ What could not be told stands at the end: it is neither wrong nor right."""
         if report is None:
             return []
         rows: list[Row] = []
-        for cause in report.ranked.causes:
+        marks = self._marks(report)
+        work = self.kwinnow.work
+        self._old = set(work.waits_for()) if work and old_since(self.kwinnow, "") else set()
+        # On one node: what makes it not ready before all else, for that is what one came for.
+        for cause in sorted(report.ranked.causes, key=lambda f: not (self.node and f.key in marks)):
             effects = report.ranked.consequences(cause.key)
             if self.node and not any(f.node == self.node for f in (cause, *effects)):
                 continue
@@ -70,7 +79,8 @@ What could not be told stands at the end: it is neither wrong nor right."""
             if not self.keeps(words(cause)) and not shown:
                 continue
             opened = cause.key in self.open_causes or bool(self.needle)
-            rows.append(Row(cause.key, self._cells(cause, fold(len(effects), opened))))
+            lead = fold(len(effects), opened)
+            rows.append(Row(cause.key, self._cells(cause, lead, marks.get(cause.key, ""))))
             if opened:
                 rows += [Row(f"{cause.key}{UNDER}{e.key}", self._cells(e, "  ↳")) for e in shown]
         doubts = [
@@ -84,17 +94,34 @@ What could not be told stands at the end: it is neither wrong nor right."""
             rows += [Row("doubts", (Text("Could not be told"),), heading=True), *doubts]
         return rows
 
+    def _marks(self, report: Report) -> dict[str, str]:
+        """By the key of a finding, whom it makes not ready."""
+        nodes: dict[str, list[str]] = {}
+        for node, cause in self.kwinnow.seen.whys.of(report).items():
+            if self.node in ("", node):
+                nodes.setdefault(cause.key, []).append(node)
+        return {
+            key: f"{found[0]} is" if len(found) == 1 else f"{len(found)} nodes are"
+            for key, found in nodes.items()
+        }
+
     def _none(self, doubts: bool) -> Text:
         return Text(
             "… but not everything could be told; see below." if doubts else "Every check that applies passes."
         )
 
-    def _cells(self, finding: Finding, lead: str) -> tuple[Text, ...]:
+    def _cells(self, finding: Finding, lead: str, mark: str = "") -> tuple[Text, ...]:
+        old = finding.node in self._old
         sign, style = SEVERITY[finding.severity]
         mends = " ⚒" if self.mends(finding) else ""
-        first = word(f"{sign}", style).append(f"{lead:>3}", QUIET)
+        first = word(f"{'◌' if old else ''}{sign}", style).append(f"{lead:>3}", QUIET)
         name = line(finding.id, "bold" if not lead.strip().startswith("↳") else "").append(mends, INFO)
-        return first, name, line(str(finding.object)), line(finding.node), line(finding.message)
+        said = line(finding.message)
+        if mark:
+            narrow = self.size.width < NARROW
+            said = word("◀ " if narrow else f"◀ why {mark} not ready  ", f"bold {BAD}").append_text(said)
+        cells = first, name, line(str(finding.object)), line(finding.node), said
+        return tuple(aged(c) for c in cells) if old else cells
 
     def _finding(self, key: str) -> Finding | None:
         report = self.kwinnow.report
@@ -114,7 +141,8 @@ What could not be told stands at the end: it is neither wrong nor right."""
             return word(f"{told(report, self.node)} Enter lists them.\n", QUIET)
         if finding is None:
             return _doubt_detail(report, key)
-        return finding_text(finding, report, mends=self.mends(finding))
+        mark = self._marks(report).get(finding.key, "")
+        return finding_text(finding, report, mends=self.mends(finding), mark=mark)
 
     def chosen_finding(self) -> Finding | None:
         return self._finding(self.current)
@@ -172,12 +200,13 @@ def fold(effects: int, opened: bool) -> str:
     return "" if not effects else f"{'▾' if opened else '▸'}{effects}"
 
 
-def finding_text(finding: Finding, report: Report, *, mends: bool) -> Text:
-    """Everything about a finding: sentence, remedy, links, proof."""
+def finding_text(finding: Finding, report: Report, *, mends: bool, mark: str = "") -> Text:
+    """Everything about a finding: sentence, remedy, links, proof. `mark`: whom it makes not ready, with a verb."""
     sign, style = SEVERITY[finding.severity]
     text = word(f"{sign} {finding.severity.word} ", style).append_text(line(f"{finding.id}  ", "bold"))
     where = f" on {finding.node}" if finding.node and finding.object.kind != "Node" else ""
-    text.append_text(line(f"{finding.object}{where}", QUIET)).append("\n")
+    text.append_text(line(f"{finding.object}{where}", QUIET))
+    text.append(f"  ◀ why {mark} not ready\n" if mark else "\n", f"bold {BAD}")
     text.append_text(block(f"{finding.message}\n"))
     if finding.remedy:
         text.append("Remedy  ", INFO).append_text(block(f"{finding.remedy}\n"))

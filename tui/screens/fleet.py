@@ -25,7 +25,8 @@ class FleetScreen(ListPage):
 
 Ready is what the API says. Way is how kwinnow gets into a Windows node, or why it does not. Asked counts answers.
 Findings: ✖ errors, ▲ warnings, · notes. Unsure counts checks that could not be told: not the same as nothing wrong.
-First cause is the finding that accounts for most of what is wrong there."""
+First cause is the finding that accounts for most of what is wrong there; of a node that is not ready, the one that
+makes it so (w walks the way to it)."""
     BINDINGS = bindings(FLEET)
     EMPTY = "Waiting for the list of nodes …"
     COLUMNS: ClassVar[tuple[Column, ...]] = (
@@ -97,7 +98,8 @@ First cause is the finding that accounts for most of what is wrong there."""
         text.append_text(line(versions, QUIET)).append("\n")
         if found.cause is not None:
             sign, style = SEVERITY[found.cause.severity]
-            text.append(f"{sign} First cause ", style)
+            ill = found.os == "windows" and found.ready != "True"
+            text.append(f"{sign} {'Why it is not ready' if ill else 'First cause'}  ", style)
             text.append_text(block(f"{found.cause.id}: {found.cause.message}\n"))
             text.append_text(block(f"  Remedy: {found.cause.remedy}\n" if found.cause.remedy else ""))
         elif found.judged and not found.doubted and not found.errors + found.warnings:

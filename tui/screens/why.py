@@ -12,8 +12,9 @@ from checks.check import load
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
 from checks.ids import CheckId
+from tui.banner import old_since
 from tui.commands import WHY, bindings
-from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, block, line, word
+from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, aged, block, line, word
 from tui.markdown import finding_markdown
 from tui.panes.table import Column, Row, Table
 from tui.screens.findings import finding_text
@@ -25,6 +26,7 @@ class WhyScreen(ListPage):
     HELP = """The links that can make this node not ready, from the way in to the kubelet's report, each judged.
 
 ✔ passed   ✖ found   ? could not be told   ! the check itself broke. Links that do not apply here are left out.
+◌ before it: so it was before the refresh that is under way.
 ◀ marks the first cause: mend that one first (F, where kwinnow has a step for it). Enter shows the help page of a
 link, f all findings of the node."""
     BINDINGS = bindings(WHY)
@@ -54,6 +56,7 @@ link, f all findings of the node."""
     def rows(self) -> list[Row]:
         links, cause = self._links()
         titles = {str(c.id): c.title for c in load().values()}
+        old = old_since(self.kwinnow, self.node)
         rows = []
         for outcome in links:
             sign, style = OUTCOME[outcome.kind]
@@ -63,9 +66,10 @@ link, f all findings of the node."""
             passed = outcome.kind is OutcomeKind.PASSED
             shown = line(titles[outcome.id] if passed or not said else said, QUIET if passed else "")
             if first:
-                shown = word("◀ first cause  ", f"bold {BAD}").append_text(shown)
+                shown = word(f"◀ first cause{' then' if old else ''}  ", f"bold {BAD}").append_text(shown)
             if self.keeps(f"{outcome.id} {said}"):
-                rows.append(Row(outcome.id, (word(sign, style), name, shown)))
+                cells = (word(f"◌{sign}" if old else sign, style), name, shown)
+                rows.append(Row(outcome.id, tuple(aged(c) for c in cells) if old else cells))
         return rows
 
     def paint(self) -> None:
@@ -79,6 +83,14 @@ link, f all findings of the node."""
             self._placed = self.current
 
     def detail(self, key: str) -> Text:
+        text, since = self._verdict(key), old_since(self.kwinnow, self.node)
+        if not since:
+            return text
+        return word(f"◌ So it was at {since}; {self.node} is being asked again.\n", INFO).append_text(
+            aged(text)
+        )
+
+    def _verdict(self, key: str) -> Text:
         links, cause = self._links()
         report = self.kwinnow.report
         text = Text()
