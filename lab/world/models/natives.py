@@ -25,9 +25,9 @@ def print_natives(world: World, machine: Machine, kubelet: KubeletState) -> None
     """Fill `machine.natives` from the state."""
     version = Native(f"Kubernetes {world.plan.version}\n")
     proxy = Native(f"Kubernetes {kube_proxy.version(world, machine)}\n")
-    machine.natives = {kube_proxy.PROGRAM: {"--version": proxy}}
-    if KUBELET in machine.files:
-        machine.natives[KUBELET] = {"--version": version}
+    machine.natives = {KUBELET: {"--version": version}, kube_proxy.PROGRAM: {"--version": proxy}}
+    if KUBELET not in machine.files:
+        del machine.natives[KUBELET]
     source = machine.registry.get(r"HKLM:\SYSTEM\CurrentControlSet\Services\W32Time\Parameters", {})
     server = str(source.get("NtpServer", "")).split(",")[0]
     answer = server if machine.services["W32Time"].state == "Running" else "Local CMOS Clock"
