@@ -101,10 +101,23 @@ class Session:
         now = datetime.now(UTC)
         if QUESTIONS[fact].origin is not Origin.DERIVED:
             return Answer(self._why_not(fact), "", now)
-        value = derive(fact, lambda need: self.supply(need, where))
-        answer = Answer(value, "derived", now)
-        if not (isinstance(value, Failed) and value.kind in ("not-asked", "derived-not-asked")):
-            self.answers.put(fact, where, answer)
+        since = self.answers.forgotten
+        settled = self.answers.find(Nodes, "") is not None
+
+        def supply(need: Need) -> object:
+            nonlocal settled
+            value = self.supply(need, where)
+            each = value.answers if isinstance(value, Each) else {where if per_node(need.fact) else "": value}
+            for place, one in each.items():
+                kept = self.answers.find(need.fact, place)
+                settled = settled and kept is not None and kept.value is one
+            return value
+
+        answer = Answer(derive(fact, supply), "derived", now)
+        if (
+            settled
+        ):  # else it stands on what is not there yet, and is worked out anew when somebody reads it again
+            self.answers.put(fact, where, answer, since)
         return answer
 
     def _why_not(self, fact: type[Fact]) -> Value:
