@@ -1,6 +1,7 @@
-"""Makes the README's pictures from a recording: `python docs/make_screenshots.py RECORDING` (needs rsvg-convert).
+"""Makes the README's pictures from recordings: `python docs/make_screenshots.py VNI STOPPED` (needs rsvg-convert).
 
-A recording of the practice cluster: `kwinnow lab --plant cni.flannel.vni -- kwinnow check --save RECORDING`.
+Recordings of the practice cluster: `kwinnow lab --plant cni.flannel.vni -- kwinnow check --save VNI`, and the same with
+runtime.containerd.stopped and STOPPED.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from tui.app import KwinnowApp
 from tui.opening import Options
 
 IMAGES = Path(__file__).parent / "images"
-# picture → keys that lead to it from the fleet
-PICTURES: dict[str, list[str]] = {"findings": ["f"], "node": ["j", "j", "enter"], "why": ["j", "j", "w"]}
+# picture → which recording it is of, and the keys that lead to it from the fleet
+PICTURES: dict[str, tuple[int, list[str]]] = {
+    "findings": (1, ["f"]),
+    "node": (2, ["j", "j", "enter"]),
+    "why": (2, ["j", "j", "w"]),
+}
 
 
 async def picture(recording: Path, name: str, keys: list[str]) -> None:
@@ -35,8 +40,8 @@ async def picture(recording: Path, name: str, keys: list[str]) -> None:
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    for name, keys in PICTURES.items():
-        asyncio.run(picture(Path(sys.argv[1]), name, keys))
+    for name, (recording, keys) in PICTURES.items():
+        asyncio.run(picture(Path(sys.argv[recording]), name, keys))
 
 
 if __name__ == "__main__":
