@@ -253,6 +253,7 @@ class Session:
             return
         deadline = Deadline(self.node_seconds)
         total, done = len(facts), 0
+        broken = False
         watch(Progress(node.name, "", 0, total, "started"))
         for wave in waves(facts) or [[]]:
             questions = self._prepare(node.name, wave)
@@ -274,10 +275,13 @@ class Session:
                 for question in questions:
                     take(question.id, _too_late(node.name, question.id, self.node_seconds))
             elif questions or known is None:
-                access = self.nodes.collect(node, questions, deadline, hello, take)
-                # A way that has worked is not unmade by a second process that came too late.
-                if access.way or known is None or not (isinstance(known.value, Access) and known.value.way):
+                access = self.nodes.collect(node, questions, deadline, _unheard if broken else hello, take)
+                # A way that has worked is not unmade by a second process that came too late; and one that has broken
+                # off is not made good by a second one, whose answer was short.
+                worked = known is not None and isinstance(known.value, Access) and bool(known.value.way)
+                if not broken and (access.way or not worked):
                     self._put_access(node.name, access)
+                broken = broken or not (access.way or worked)
         watch(Progress(node.name, "", total, total, "finished"))
 
     def _put_access(self, node: str, access: Access) -> None:
@@ -293,6 +297,10 @@ class Session:
             else:
                 self.answers.put(fact, node, Answer(question, "", datetime.now(UTC)))
         return ready
+
+
+def _unheard(_: Access) -> None:
+    """The greeting of a second process, when the answer of the first has broken off."""
 
 
 def _command(fact: type[Fact], node: str) -> str:
