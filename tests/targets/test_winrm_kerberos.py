@@ -104,7 +104,7 @@ def node(realm: Realm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         monkeypatch.setenv(name, realm.environ[name])
     monkeypatch.setenv("KRB5CCNAME", f"FILE:{tmp_path / 'tickets'}")
     machine = Machine("win-1", "10.0.0.1", Os("Windows Server 2019 Standard", 17763, 5830))
-    with WindowsNode(machine, Credentials("admin", "unused"), replay=said) as made:
+    with WindowsNode(machine, Credentials("admin", "unused"), use_engine=False, replay=said) as made:
         yield made
 
 
@@ -112,7 +112,9 @@ def node(realm: Realm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 def tls_node(node: WindowsNode, pki: Pki) -> Iterator[WindowsNode]:
     """The same node behind TLS."""
     files = pki.files("lab", pki.certificate, pki.key)
-    with WindowsNode(node.machine, Credentials("admin", "unused"), tls=Tls(*files), replay=said) as made:
+    with WindowsNode(
+        node.machine, Credentials("admin", "unused"), tls=Tls(*files), use_engine=False, replay=said
+    ) as made:
         yield made
 
 
