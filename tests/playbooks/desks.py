@@ -114,6 +114,16 @@ def service(practice: Practice, name: str) -> tuple[str, str]:
     return found.state, found.start_mode
 
 
+def edit(practice: Practice, change: Callable[[Machine], object]) -> None:
+    """Change the node, and the world with it: the next heartbeat would put back what only the node knows."""
+
+    def apply(found: Machine) -> None:
+        change(found)
+
+    practice.nodes[NODE].edit(apply)
+    practice._changed(NODE, practice.nodes[NODE].machine)
+
+
 def put(practice: Practice, name: str, text: str) -> None:
     """Lay a file into kwinnow's folder on the node, as another desk's act leaves it."""
 
@@ -121,7 +131,7 @@ def put(practice: Practice, name: str, text: str) -> None:
         node.acls[FOLDER] = OURS
         node.files[f"{FOLDER}\\{name}" if name else FOLDER] = File(text)
 
-    practice.nodes[NODE].edit(change)
+    edit(practice, change)
 
 
 def open_on_node(practice: Practice, name: str) -> IO[bytes]:

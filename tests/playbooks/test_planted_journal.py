@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from desks import FIREWALL, FOLDER, NODE, OURS, Desk, machine, node_marks, rule
+from desks import FIREWALL, FOLDER, NODE, OURS, Desk, edit, machine, node_marks, rule
 
 from lab.practice import Practice
 from lab.world.machine import File, Machine
@@ -59,7 +59,7 @@ def planted(practice: Practice, acls: dict[str, str], **more: object) -> None:
         node.files[JOURNAL] = File(json.dumps(line | more) + "\n")
         node.acls |= acls
 
-    practice.nodes[NODE].edit(change)
+    edit(practice, change)
 
 
 def test_folder_and_files_are_made_for_administrators_and_system_alone(practice: Practice, sit: Sit) -> None:

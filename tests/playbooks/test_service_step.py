@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from desks import NODE, Desk, machine, service
+from desks import NODE, Desk, edit, machine, service
 
 from checks.ids import CheckId
 from lab.practice import Practice
@@ -50,7 +50,7 @@ def test_an_act_that_fails_half_way_loses_nothing_of_what_there_was(practice: Pr
     assert before == ("Stopped", "Manual")
     program = r"C:\Program Files\containerd\containerd.exe"
     held = machine(practice).files[program]
-    practice.nodes[NODE].edit(lambda node: node.files.pop(program) and None)
+    edit(practice, lambda node: node.files.pop(program))
     anna = sit("anna@desk")
     failed = anna.fix(CONTAINERD)
     assert (
@@ -59,7 +59,7 @@ def test_an_act_that_fails_half_way_loses_nothing_of_what_there_was(practice: Pr
     assert service(practice, "containerd") == ("Stopped", "Auto")
     assert anna.audited()[-1]["outcome"] == "failed" and "PowerShell" in anna.audited()[-1]["why"]
 
-    practice.nodes[NODE].edit(lambda node: node.files.update({program: held}))
+    edit(practice, lambda node: node.files.update({program: held}))
     plan = anna.plan(CONTAINERD)
     assert plan.goes_on is not None and plan.goes_on.mark is Mark.FAILED
     assert anna.runner.run(plan).mark is Mark.DONE
