@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.check import graph, load
 from checks.engine import Report, judge, one
-from checks.ranking import rank
 
 if TYPE_CHECKING:
+    from checks.check import Check
     from checks.finding import Outcome
     from checks.ids import CheckId
     from tui.investigation import Knows
@@ -82,14 +81,11 @@ class Judging:
     def _judged(self, knows: Knows, through: set[str]) -> Report:
         if EVERYTHING in through:
             self._outcomes.clear()
-        nodes = knows.windows_nodes()
-        places = nodes or [""]
-        outcomes: list[Outcome] = []
-        for check in load().values():
-            for node in places if check.node_scope else [""]:
-                known = self._outcomes.get((check.id, node))
-                if known is None or not check.node_scope or node in through:
-                    known = self._outcomes[check.id, node] = one(check, knows, node)
-                outcomes.append(known)
-        findings = [f for o in outcomes for f in o.findings]
-        return Report(tuple(outcomes), rank(findings, graph().edges(findings)))
+
+        def run(check: Check, _: object, node: str) -> Outcome:
+            known = self._outcomes.get((check.id, node))
+            if known is None or not check.node_scope or node in through:
+                known = self._outcomes[check.id, node] = one(check, knows, node)
+            return known
+
+        return judge(knows, run=run)
