@@ -5,7 +5,7 @@ Each is one small function with an id, registered by its decorator. Adding one i
 
 from __future__ import annotations
 
-from lab.faults import (
+from lab.faults import (  # noqa: F401  importing them registers what they hold
     attach,
     conditions,
     flannel,
@@ -21,16 +21,3 @@ from lab.faults import (
 from lab.faults.fault import CONDITIONS, FAULTS, QUESTIONS, Condition, Fault, Question, Stage
 
 __all__ = ["CONDITIONS", "FAULTS", "QUESTIONS", "Condition", "Fault", "Question", "Stage"]
-_MODULES = (
-    attach,
-    conditions,
-    flannel,
-    kubelet,
-    nodes,
-    pause,
-    questions,
-    runtime,
-    services,
-    symptoms,
-    underlay,
-)  # importing them registers
