@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
+from nodedoubles import InFront
 
-from facts.access import Access
-from facts.collector.source import LiveNodes, NodeSource, OnAnswer, OnHello
+from facts.collector.source import LiveNodes, NodeSource, OnAnswer
 from facts.collector.wire import Asked
 from facts.session import Session
 from lab.practice import HEARTBEAT, Practice
@@ -18,7 +18,6 @@ from lab.windows.recordings import EPOCH
 from targets.cluster import open_cluster
 from targets.config import load
 from targets.configured_ways import ConfiguredWays
-from targets.deadline import Deadline
 from targets.passwords import Passwords
 from targets.target import ClusterTarget, CommandLog, NodeRef
 
@@ -51,25 +50,11 @@ class LateClock(FixedClock):
         return time.time() - self.behind
 
 
-class Patient:
+class Patient(InFront):
     """A NodeSource whose questions may take long: a slow computer must not change an answer."""
 
-    def __init__(self, nodes: NodeSource) -> None:
-        self._nodes = nodes
-
-    def cancel(self, node: str) -> None:
-        self._nodes.cancel(node)
-
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
-        slow = [msgspec.structs.replace(q, seconds=PATIENCE / 2) for q in questions]
-        return self._nodes.collect(node, slow, deadline, on_hello, on_answer)
+    def ahead(self, node: NodeRef, questions: Sequence[Asked], on_answer: OnAnswer) -> Sequence[Asked]:
+        return [msgspec.structs.replace(q, seconds=PATIENCE / 2) for q in questions]
 
 
 def session_on(practice: Practice, wrap: Wrap | None = None, seconds: float = PATIENCE) -> Session:

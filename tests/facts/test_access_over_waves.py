@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from nodedoubles import InFront
 
 from facts.access import Access, Attempt
 from facts.catalogue import load
-from facts.collector.source import NodeSource, OnAnswer, OnHello
-from facts.collector.wire import Asked
+from facts.collector.source import NodeSource
 from facts.examples import FLANNEL_2022, path_of
 from facts.fact import Failed
 from facts.recorded import opened
 from facts.session import Session
-from targets.deadline import Deadline
 from targets.recording import Recording
 from targets.target import NodeRef
 
 EARLY = Failed("malformed", "The node's answer ended early.", "Ask again.", "truncated", "answer")
 
 
-class FirstBreaksOff:
+class FirstBreaksOff(InFront):
     """Recorded nodes; the first process of each ends early, though what was wanted for the second came."""
 
     def __init__(self, nodes: NodeSource) -> None:
-        self.nodes = nodes
+        super().__init__(nodes)
         self.calls: list[str] = []
 
-    def cancel(self, node: str) -> None:
-        """Nothing is under way."""
-
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
+    def behind(self, node: NodeRef, access: Access) -> Access:
         self.calls.append(node.name)
-        access = self.nodes.collect(node, questions, deadline, on_hello, on_answer)
         if self.calls.count(node.name) > 1:
             return access
         return Access((Attempt.broken_off("winrm", "10.0.1.21", EARLY),), access.hello)

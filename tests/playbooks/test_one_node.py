@@ -9,11 +9,12 @@ from typing import Any, TypeVar, cast
 import msgspec
 import pytest
 from consolekit import session_with
+from nodedoubles import InFront
 
 from checks.check import load
 from checks.finding import OutcomeKind
 from facts.access import Access, Now
-from facts.collector.source import OnAnswer, OnHello
+from facts.collector.source import NodeSource, OnAnswer
 from facts.collector.wire import Asked
 from facts.derived.stack import Stack
 from facts.node.network import Firewall
@@ -23,7 +24,6 @@ from playbooks.engine import StepRunner
 from playbooks.journal import Journal
 from playbooks.lock import Locking, locked
 from playbooks.step import steps
-from targets.deadline import Deadline
 from targets.errors import NotFound, PermissionDenied, TargetError, Unreachable
 from targets.target import NodeRef
 
@@ -31,33 +31,23 @@ T = TypeVar("T")
 STEP = "cni.flannel.firewall-4789"
 
 
-class Counting:
+class Counting(InFront):
     """The example's nodes; who was asked is written down."""
 
-    def __init__(self, example: Session) -> None:
-        self.example = example
+    def __init__(self, nodes: NodeSource) -> None:
+        super().__init__(nodes)
         self.asked: list[tuple[str, set[str]]] = []
 
-    def cancel(self, node: str) -> None:
-        """Nothing is under way."""
-
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
+    def ahead(self, node: NodeRef, questions: Sequence[Asked], on_answer: OnAnswer) -> Sequence[Asked]:
         self.asked.append((node.name, {q.id for q in questions}))
-        return self.example.nodes.collect(node, questions, deadline, on_hello, on_answer)
+        return questions
 
 
 def test_verifying_asks_one_node_and_renews_what_derives_from_it(tmp_path: Path) -> None:
     example = session_with()
     now = example.get(Now)
     assert isinstance(now, Now)
-    nodes = Counting(example)
+    nodes = Counting(example.nodes)
     session = Session(example.cluster, nodes, now=now.utc)
     step = next(s for i, s in steps().items() if i == STEP)
     session.gather(load()[step.check].facts)

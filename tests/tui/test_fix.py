@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 from consolekit import CONTEXT, SERVER, console, judged, screen_text, session_with, until
+from nodedoubles import InFront
 from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Button
 
 from checks.cases import Change, fields
 from checks.edits import service
-from facts.access import Access, Now
-from facts.collector.source import OnAnswer, OnHello
+from facts.access import Now
+from facts.collector.source import OnAnswer
 from facts.collector.wire import Asked, RawAnswer
 from facts.node.hns import Hns
 from facts.node.windows import Services
@@ -25,7 +26,6 @@ from facts.session import Session
 from playbooks import node_side
 from playbooks.journal import Journal, Mark
 from targets.config import Config, ContextLook
-from targets.deadline import Deadline
 from targets.errors import NotFound
 from targets.target import ClusterTarget, NodeRef
 from tui.app import KwinnowApp
@@ -70,39 +70,28 @@ class Leases:
         return msgspec.convert(self._lease or {"metadata": {}, "spec": {}}, as_type)
 
 
-class Machine:
+class Machine(InFront):
     """A Windows node with one service that a step may start; every other question is answered as recorded."""
 
     def __init__(self, session: Session, node: str) -> None:
+        super().__init__(session.nodes)
         self.session, self.node = session, node
         self.running = False
         self.journal = ""  # what the node's own journal holds
         self.acts: list[dict[str, Any]] = []
 
-    def cancel(self, node: str) -> None:
-        """Nothing is under way."""
-
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
+    def ahead(self, node: NodeRef, questions: Sequence[Asked], on_answer: OnAnswer) -> Sequence[Asked]:
         ours: dict[str, Callable[[dict[str, Any]], object]] = {
             "act": self._act,
             "services": lambda _: self._services(node.name),
             "node_journal": lambda _: {"journal": self.journal if node.name == self.node else ""},
         }
-        others = [q for q in questions if q.id not in ours]
-        access = self.session.nodes.collect(node, others, deadline, on_hello, on_answer)
         at = self.session.answer(Services, node.name).at
         for question in questions:
             if question.id in ours:
                 value = ours[question.id](dict(question.parameters))
                 on_answer(question.id, RawAnswer(at, 1, _raw(value), None))
-        return access
+        return [q for q in questions if q.id not in ours]
 
     def _act(self, parameters: dict[str, Any]) -> object:
         self.acts.append(parameters)

@@ -9,16 +9,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from consolekit import SIZES, console, judged, screen_text, session_with, until
+from nodedoubles import InFront
 
 from checks.edits import not_ready, service
-from facts.access import Access
 from facts.answers import Answers
-from facts.collector.source import NodeSource, OnAnswer, OnHello
+from facts.collector.source import NodeSource, OnAnswer
 from facts.collector.wire import Asked
 from facts.examples import FLANNEL_2022, path_of
 from facts.recorded import opened
 from facts.session import Session
-from targets.deadline import Deadline
 from targets.recording import Recording
 from targets.target import NodeRef
 from tui.app import KwinnowApp
@@ -27,11 +26,12 @@ from tui.panes.table import Table
 KEY_SECONDS = 0.1
 
 
-class Held:
+class Held(InFront):
     """Nodes of a recording, of which one answers only when the test lets it."""
 
     def __init__(self, nodes: NodeSource, silent: str) -> None:
-        self.nodes, self.silent = nodes, silent
+        super().__init__(nodes)
+        self.silent = silent
         self.let_go = threading.Event()
         self.asked = threading.Event()
         self.cancelled: list[str] = []
@@ -39,18 +39,11 @@ class Held:
     def cancel(self, node: str) -> None:
         self.cancelled.append(node)
 
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
+    def ahead(self, node: NodeRef, questions: Sequence[Asked], on_answer: OnAnswer) -> Sequence[Asked]:
         if node.name == self.silent:
             self.asked.set()
             self.let_go.wait(120)
-        return self.nodes.collect(node, questions, deadline, on_hello, on_answer)
+        return questions
 
 
 def held(silent: str) -> tuple[Session, Held]:

@@ -8,15 +8,14 @@ from datetime import UTC, datetime
 
 import msgspec
 from consolekit import console, judged, screen_text, until
+from nodedoubles import InFront
 
-from facts.access import Access
-from facts.collector.source import NodeSource, OnAnswer, OnHello
+from facts.collector.source import NodeSource, OnAnswer
 from facts.collector.wire import Asked, RawAnswer
 from facts.examples import FLANNEL_2022, path_of
 from facts.node.probes import FlowProbes, RawProbe, RawTcpProbes
 from facts.recorded import opened
 from facts.session import Session
-from targets.deadline import Deadline
 from targets.recording import Recording
 from targets.target import NodeRef
 from tui.app import KwinnowApp
@@ -24,24 +23,14 @@ from tui.opening import Opened, Options
 from tui.panes.table import Table
 
 
-class Silent:
+class Silent(InFront):
     """Nodes of a recording, from which every connection that somebody wants times out."""
 
     def __init__(self, nodes: NodeSource) -> None:
-        self.nodes = nodes
+        super().__init__(nodes)
         self.tried: list[tuple[str, list[str]]] = []  # the node, and everything that it was asked then
 
-    def cancel(self, node: str) -> None:
-        """Nothing is under way."""
-
-    def collect(
-        self,
-        node: NodeRef,
-        questions: Sequence[Asked],
-        deadline: Deadline,
-        on_hello: OnHello,
-        on_answer: OnAnswer,
-    ) -> Access:
+    def ahead(self, node: NodeRef, questions: Sequence[Asked], on_answer: OnAnswer) -> Sequence[Asked]:
         for question in questions:
             if question.id == "flow_probes":
                 self.tried.append((node.name, [q.id for q in questions]))
@@ -50,8 +39,7 @@ class Silent:
                 )
                 raw = msgspec.Raw(msgspec.json.encode(probes))
                 on_answer(question.id, RawAnswer(datetime.now(UTC), 3000, raw, None))
-        rest = [q for q in questions if q.id != "flow_probes"]
-        return self.nodes.collect(node, rest, deadline, on_hello, on_answer)
+        return [q for q in questions if q.id != "flow_probes"]
 
 
 def silent() -> tuple[Session, Silent]:
