@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
@@ -22,8 +22,6 @@ from facts.node.cni import CniFiles
 from facts.node.hns import Hns
 from facts.node.kubernetes import Kubelet
 from facts.node.parsing import listing, mapping
-
-replace = msgspec.structs.replace
 
 
 def dns_service(services: ServiceObjects) -> ServiceObject | None:

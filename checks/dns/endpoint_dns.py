@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft
 from checks.causes import cause_of
@@ -24,7 +24,6 @@ from facts.node.cni import CniFiles
 from facts.node.hns import Hns, HnsEndpoint
 from facts.node.parsing import mapping
 
-replace = msgspec.structs.replace
 NODE_LOCAL_CACHE = "169.254.20.10"
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
@@ -20,8 +18,6 @@ from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.runtime import Containerd, Sandboxes
 from facts.node.windows import Os
-
-replace = msgspec.structs.replace
 
 
 def uses(reference: str) -> Change:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
-
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change, fields
 from checks.check import check
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
@@ -18,8 +16,6 @@ from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
 from facts.node.windows import Os
-
-replace = msgspec.structs.replace
 
 
 @check(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
@@ -28,7 +28,6 @@ from facts.node.probes import Probe, TcpProbes
 from facts.node.runtime import Image, Images
 from facts.node.windows import Os, Services
 
-replace = msgspec.structs.replace
 MIRROR = "hub.corp.example/k8s/pause:3.9"
 _REFUSED = (
     'Failed to create pod sandbox: rpc error: code = NotFound desc = failed to get sandbox image "{0}": failed to pull '

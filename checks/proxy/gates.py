@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change
 from checks.check import check
@@ -15,7 +15,6 @@ from facts.derived.stack import Stack
 from facts.fact import Fact
 from facts.node.kubernetes import KubeProxy
 
-replace = msgspec.structs.replace
 OVERLAY_ON_SINCE = 20  # beta
 DSR_ON_SINCE = 33  # beta
 LOCKED_SINCE = 34  # general availability

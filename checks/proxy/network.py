@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, change, fails, fields
 from checks.causes import cause_of
@@ -21,8 +21,6 @@ from facts.fact import Fact, Failed
 from facts.node.cni import Ipam
 from facts.node.hns import Hns
 from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
-
-replace = msgspec.structs.replace
 
 
 @check(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change
 from checks.causes import cause_of
@@ -21,8 +21,6 @@ from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
 from facts.node.hns import Hns
 from facts.node.kubernetes import LogTail, NodeLogs
-
-replace = msgspec.structs.replace
 
 
 def _forget_shop(draft: Draft) -> None:

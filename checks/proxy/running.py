@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change, fails
 from checks.causes import cause_of
@@ -19,7 +19,6 @@ from facts.fact import Fact, Failed
 from facts.node.kubernetes import KubeProxy
 from facts.node.windows import Os, Processes, Service, Services
 
-replace = msgspec.structs.replace
 KNOWN_CNI = ("flannel", "calico")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.check import check
@@ -25,7 +25,6 @@ from facts.fact import Failed, NotApplicable
 from facts.node.hns import Hns, Network
 from facts.node.probes import Flow, FlowProbes
 
-replace = msgspec.structs.replace
 WEB = "shop/win-web-public"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
@@ -20,8 +20,6 @@ from facts.fact import Fact, Failed
 from facts.node.hns import Hns
 from facts.node.kubernetes import NodeLogs
 from facts.node.network import Listener, Ports
-
-replace = msgspec.structs.replace
 
 
 def without_node_port_rules(draft: Draft) -> None:

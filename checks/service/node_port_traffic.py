@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change
 from checks.causes import cause_of
@@ -35,7 +35,6 @@ from facts.node.kubernetes import KubeProxy
 from facts.node.network import Firewall, FirewallRule
 from facts.node.probes import Flow, FlowProbes
 
-replace = msgspec.structs.replace
 WEB = "shop/win-web-public"
 OWN = Flow(OWN_PORT, "10.0.1.21", 30080, "timeout", WEB, "win-1")
 OTHER = Flow(OTHER_PORT, "10.0.1.22", 30080, "open", WEB, "win-2")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import msgspec
+from msgspec.structs import replace
 
-from checks.cases import FLANNEL_2019, FLANNEL_2022, Case, Draft, change
+from checks.cases import FLANNEL_2019, FLANNEL_2022, Case, Change, Draft
 from checks.check import check
+from checks.edits import node_object
 from checks.finding import INFO, WARN, Problem, Said, Severity
 from checks.service.addresses import LOOPBACK, own_addresses, targets
 from checks.service.flows import (
@@ -25,7 +26,7 @@ from checks.service.ports import Served, node_port_balancer, node_ports
 from checks.workload.configured import Words, configured, pod_object, shared_network
 from checks.workload.edits import new_pod
 from facts.access import ThisNode
-from facts.cluster.objects import EnvVar, PodObject
+from facts.cluster.objects import EnvVar, NodeObject, PodObject
 from facts.cluster.workloads import Pods, ServiceObjects
 from facts.derived.flow_plan import LOOPBACK_PORT, OTHER_PORT, OWN_PORT
 from facts.fact import Fact, Failed, NotApplicable
@@ -33,7 +34,6 @@ from facts.needs import Each
 from facts.node.hns import Hns
 from facts.node.probes import Flow, FlowProbes
 
-replace = msgspec.structs.replace
 LOCAL_ROUTED_SINCE = (17763, 1432)  # KB4571748
 HOST_IP = EnvVar("HOST_IP", value_from={"fieldRef": {"fieldPath": "status.hostIP"}})
 
@@ -56,6 +56,23 @@ def _untried(draft: Draft) -> None:
 def _without_rules(draft: Draft) -> None:
     hns = draft.get(Hns)
     draft.put(Hns, replace(hns, load_balancers=tuple(b for b in hns.load_balancers if b.vips)))
+
+
+def _caller(*, host_process: bool = True) -> Change:
+    """A pod that is told its own node's address with a node port."""
+    return new_pod(
+        "agent",
+        host_process=host_process,
+        env=(HOST_IP, EnvVar("FRONT", "http://$(HOST_IP):30080/health")),
+    )
+
+
+def _kernel(version: str) -> Change:
+    def edit(node: NodeObject) -> NodeObject:
+        info = replace(node.status.node_info, kernel_version=version)
+        return replace(node, status=replace(node.status, node_info=info))
+
+    return node_object(edit)
 
 
 def _update_level(node: ThisNode) -> tuple[int, int]:
@@ -87,47 +104,21 @@ def _told(
         Case(
             "a HostProcess agent that calls its own node",
             FLANNEL_2022,
-            (
-                new_pod(
-                    "agent",
-                    host_process=True,
-                    env=(HOST_IP, EnvVar("FRONT", "http://$(HOST_IP):30080/health")),
-                ),
-            ),
+            (_caller(),),
             finds="shop/agent",
             severity=WARN,
         ),
         Case(
             "on Server 2019 before August 2020",
             FLANNEL_2019,
-            (
-                new_pod(
-                    "agent",
-                    host_process=True,
-                    env=(HOST_IP, EnvVar("FRONT", "http://$(HOST_IP):30080/health")),
-                ),
-                change(
-                    ThisNode,
-                    lambda n: ThisNode(
-                        replace(
-                            n.object,
-                            status=replace(
-                                n.object.status,
-                                node_info=replace(
-                                    n.object.status.node_info, kernel_version="10.0.17763.1339"
-                                ),
-                            ),
-                        )
-                    ),
-                ),
-            ),
+            (_caller(), _kernel("10.0.17763.1339")),
             finds="shop/agent",
             severity=INFO,
         ),
         Case(
             "an ordinary pod may",
             FLANNEL_2022,
-            (new_pod("agent", env=(HOST_IP, EnvVar("FRONT", "http://$(HOST_IP):30080/"))),),
+            (_caller(host_process=False),),
             quiet=True,
         ),
         Case(
@@ -160,7 +151,7 @@ def _told(
             "tried, and an agent's call works on this build",
             FLANNEL_2022,
             (
-                new_pod("agent", host_process=True, env=(HOST_IP, EnvVar("A", "http://$(HOST_IP):30080/"))),
+                _caller(),
                 tried(replace(OWN, outcome="open"), OTHER),
             ),
             quiet=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import Change, Draft
 from facts.access import Now
@@ -38,7 +38,6 @@ from facts.cluster.pod_logs import PodTail, WindowsPodLogs
 from facts.cluster.workloads import EndpointSlices, Events, Pods, ServiceObjects
 
 SELECTS_WINDOWS = {"kubernetes.io/os": "windows"}
-replace = msgspec.structs.replace
 
 
 def new_pod(

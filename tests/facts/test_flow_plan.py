@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, drafted
 from checks.workload.edits import new_service
@@ -15,7 +15,6 @@ from facts.fact import Failed, NotApplicable
 from facts.needs import closure
 from facts.node.probes import FlowProbes, RawProbe, RawTcpProbes, TcpProbes
 
-replace = msgspec.structs.replace
 WEB = "shop/win-web-public"
 
 
