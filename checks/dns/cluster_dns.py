@@ -2,47 +2,92 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
 from checks.service.ports import PROTOCOLS
+from checks.workload.edits import new_service
 from facts.access import ThisNode
-from facts.cluster.control_plane import CoreDns
+from facts.cluster.control_plane import CoreDns, KubeadmConfig
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import ServiceObject
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
+from facts.derived.effective_cni import EffectiveCni
+from facts.derived.stack import Stack
 from facts.fact import Failed, NotApplicable
-from facts.node.cni import CniFiles
+from facts.node.cni import CniConf, CniFiles
 from facts.node.hns import Hns
-from facts.node.kubernetes import Kubelet
+from facts.node.kubernetes import Kubelet, KubeProxy
 from facts.node.parsing import listing, mapping
+
+_UPSTREAM = "kube-dns-upstream"  # the node-local cache's own Service has the label of the cluster's DNS
+
+
+def dns_services(services: ServiceObjects) -> list[ServiceObject]:
+    """The Services of the cluster's DNS: kube-dns, RKE2's rke2-coredns-rke2-coredns, the cache's kube-dns-upstream."""
+    return [
+        s
+        for s in services.items
+        if s.metadata.namespace == "kube-system" and s.metadata.labels.get("k8s-app") == "kube-dns"
+    ]
 
 
 def dns_service(services: ServiceObjects) -> ServiceObject | None:
-    return next(
-        (
-            s
-            for s in services.items
-            if s.metadata.namespace == "kube-system" and s.metadata.labels.get("k8s-app") == "kube-dns"
-        ),
-        None,
-    )
+    """The one that pods ask."""
+    return min(dns_services(services), key=lambda s: s.metadata.name == _UPSTREAM, default=None)
+
+
+def zones(network: ClusterNetwork, coredns: CoreDns | Failed | NotApplicable) -> tuple[str, ...]:
+    """The domains that the cluster's DNS answers for; none where nobody names one."""
+    told: list[str] = []
+    for line in coredns.corefile.splitlines() if isinstance(coredns, CoreDns) else ():
+        words = line.partition("{")[0].split()
+        if words[:1] == ["kubernetes"]:
+            told += [w.rstrip(".").lower() for w in words[1:]]
+    found = tuple(dict.fromkeys(z for z in told if z and "/" not in z and not z.endswith(".arpa")))
+    other = network.domain.value.rstrip(".").lower()
+    # Without a zone of its own the plug-in takes that of its server block, which may be everything.
+    known = network.domain.origin != "the default" and re.fullmatch(r"[\w.-]+", other)
+    return found or ((other,) if known else ())
+
+
+def inside(suffix: str, served: tuple[str, ...]) -> bool:
+    """Whether a search suffix lies in one of these domains."""
+    name = suffix.rstrip(".").lower()
+    return any(name == zone or name.endswith(f".{zone}") for zone in served)
 
 
 def _kubelet_domain(domain: str) -> Change:
     return change(Kubelet, lambda k: replace(k, flags=k.flags | {"cluster-domain": domain}))
 
 
-def _static_search(cni: CniFiles) -> CniFiles:
-    conf = cni.confs[0]
-    parsed = {**conf.parsed, "dns": {"Search": ["svc.corp.example"]}, "capabilities": {}}
-    return replace(cni, confs=(replace(conf, parsed=parsed),))
+def _static_search(*suffixes: str) -> Change:
+    def edit(cni: CniFiles) -> CniFiles:
+        conf = cni.confs[0]
+        parsed = {**conf.parsed, "dns": {"Search": list(suffixes)}, "capabilities": {}}
+        return replace(cni, confs=(replace(conf, parsed=parsed),))
+
+    return change(CniFiles, edit)
+
+
+def _left_over(cni: CniFiles) -> CniFiles:
+    """A file of an earlier installation, in a directory that containerd does not read."""
+    old = CniConf(
+        r"C:\k\cni\config", "cni.conf", parsed={"type": "flannel", "dns": {"Search": ["svc.old.example"]}}
+    )
+    return replace(cni, confs=(old, *cni.confs))
+
+
+def _corefile(zone: str) -> Change:
+    text = f".:53 {{\n    kubernetes {zone} {{\n        pods insecure\n    }}\n    forward . /etc/resolv.conf\n}}\n"
+    return fields(CoreDns, corefile=text)
 
 
 @check(
@@ -55,65 +100,107 @@ def _static_search(cni: CniFiles) -> CniFiles:
         Case(
             "a static search list has another",
             FLANNEL_2022,
-            (change(CniFiles, _static_search),),
+            (_static_search("svc.corp.example"),),
             finds="node",
         ),
         Case("a trailing dot is the same", CLASSIC_2019, (_kubelet_domain("cluster.local."),), quiet=True),
+        Case(
+            "CoreDNS answers for the kubelet's domain as well",
+            FLANNEL_2022,
+            (_corefile("old.example k8s.corp.example in-addr.arpa"), _kubelet_domain("k8s.corp.example")),
+            quiet=True,
+        ),
+        Case(
+            "a static search list that goes on with the company's",
+            FLANNEL_2022,
+            (_static_search("svc.cluster.local", "corp.example"),),
+            quiet=True,
+        ),
+        Case(
+            "a file that containerd does not read", FLANNEL_2022, (change(CniFiles, _left_over),), quiet=True
+        ),
+        Case(
+            "the Corefile may not be read, and nothing else names the domain",
+            FLANNEL_2022,
+            (fails(CoreDns, "403", "denied"), fails(KubeadmConfig, "403", "denied")),
+            unknown=True,
+        ),
     ],
 )
 def cluster_domain(
     kubelet: Kubelet,
     network: ClusterNetwork,
     coredns: CoreDns | Failed | NotApplicable,
-    cni: CniFiles | Failed,
+    cni: EffectiveCni | Failed | NotApplicable,
 ) -> Iterator[Said]:
-    """CoreDNS answers for one zone. A suffix from another domain leads every name astray.
+    """CoreDNS answers for its zones only. A suffix from another domain leads every name astray.
 
-    Rule: the kubelet's clusterDomain differs from the zone of CoreDNS's kubernetes plug-in; or a static Search in
-    the CNI configuration (used only without capabilities.dns) lies outside that zone.
+    Rule: the kubelet's clusterDomain is no zone of CoreDNS's kubernetes plug-in; or a static Search in the CNI
+    configuration in force (used only without capabilities.dns) lies outside of them all.
     Remedy: write one domain into the kubelet's configuration, the Corefile and the CNI configuration; restart the
     kubelet and recreate the pods.
     Confused with: a wrong server address (dns.nameserver).
     Source: microsoft/SDN Kubernetes/windows/helper.psm1; experience.
     """
-    if not isinstance(coredns, CoreDns) and network.domain.origin == "the default":
-        yield Skip("The cluster has no ConfigMap coredns, and nothing else names its domain.")
+    served = zones(network, coredns)
+    if not served:
+        if isinstance(coredns, Failed):
+            yield CannotTell(
+                f"The Corefile, which names the cluster's domain, could not be read: {coredns.why}",
+                hint=coredns.hint,
+            )
+        else:
+            yield Skip(
+                "No ConfigMap coredns in kube-system names the cluster's domain, and nothing else does."
+            )
         return
-    wanted = network.domain.value.rstrip(".").lower()
     told = str(kubelet.setting("cluster-domain", "clusterDomain") or "").strip('"').rstrip(".").lower()
+    wanted = " and ".join(served)
     zone = f"{wanted} ({network.domain.origin})"
-    if told and told != wanted:
+    if told and told not in served:
         yield Problem(
             f"The kubelet gives pods the domain {told}, and the cluster's DNS answers for {wanted}.",
             proof={Kubelet: f"clusterDomain: {told}", ClusterNetwork: zone},
         )
-    for conf in cni.confs[:1] if isinstance(cni, CniFiles) else ():
-        if mapping(conf.plugin.get("capabilities")).get("dns") is True:
-            continue
-        static = mapping(conf.delegate.get("dns") or conf.plugin.get("dns"))
-        search = listing(static.get("Search") or static.get("search"))
-        strange = [
-            s
-            for s in search
-            if str(s).rstrip(".").lower() != wanted and not str(s).lower().rstrip(".").endswith(f".{wanted}")
-        ]
-        if strange:
-            yield Problem(
-                f"{conf.directory}\\{conf.name} gives pods the suffix {strange[0]}, and the cluster's DNS "
-                f"answers for {wanted}.",
-                proof={CniFiles: f"dns.Search: {', '.join(map(str, search))}", ClusterNetwork: zone},
-            )
+    conf = cni.conf if isinstance(cni, EffectiveCni) else None
+    if conf is None or mapping(conf.plugin.get("capabilities")).get("dns") is True:
+        return
+    static = mapping(conf.delegate.get("dns") or conf.plugin.get("dns"))
+    search = [str(s) for s in listing(static.get("Search") or static.get("search"))]
+    if search and not any(inside(s, served) for s in search):
+        yield Problem(
+            f"{conf.directory}\\{conf.name} gives pods the suffix {search[0]}, and the cluster's DNS answers for "
+            f"{wanted}.",
+            proof={EffectiveCni: f"dns.Search: {', '.join(search)}", ClusterNetwork: zone},
+        )
 
 
 def _without_dns(protocol: int | None) -> Change:
     def apply(draft: Draft) -> None:
-        hns, address = draft.get(Hns), draft.get(ClusterNetwork).dns_address.value
+        hns, service = draft.get(Hns), dns_service(draft.get(ServiceObjects))
+        address = service.spec.cluster_ip if service else ""
         left = tuple(
             b for b in hns.load_balancers if not (address in b.vips and protocol in (None, b.protocol))
         )
         draft.put(Hns, replace(hns, load_balancers=left))
 
     return apply
+
+
+def cache_service(draft: Draft) -> None:
+    """The node-local cache's Service, listed before the cluster's DNS, as RKE2's name for that has it."""
+    new_service("kube-dns-upstream", "10.96.55.55", 53, namespace="kube-system")(draft)
+    *rest, cache = draft.get(ServiceObjects).items
+    labelled = replace(cache, metadata=replace(cache.metadata, labels={"k8s-app": "kube-dns"}))
+    draft.put(ServiceObjects, ServiceObjects((labelled, *rest)))
+
+
+def _own_balancing(draft: Draft) -> None:
+    """Antrea's proxy: no kube-proxy on the node, and no load balancer in HNS."""
+    for fact in (Hns, KubeProxy):
+        empty = {"load_balancers": ()} if fact is Hns else {"found_in": "", "arguments": ""}
+        fields(fact, **empty)(draft)
+    fields(Stack, cni="", cni_origin="")(draft)
 
 
 @check(
@@ -123,11 +210,23 @@ def _without_dns(protocol: int | None) -> Change:
     cases=[
         Case("no rule for UDP 53", FLANNEL_2022, (_without_dns(17),), finds="node"),
         Case("no rule at all", CLASSIC_2019, (_without_dns(None),), finds="node"),
+        Case(
+            "no rule, beside the Service of a node-local cache",
+            FLANNEL_2022,
+            (cache_service, _without_dns(17)),
+            finds="node",
+        ),
+        Case("a CNI that balances by itself", FLANNEL_2022, (_own_balancing,), quiet=True),
         Case("HNS does not answer", FLANNEL_2022, (fails(Hns),), unknown=True),
     ],
 )
 def load_balancer_rule(
-    node: ThisNode, hns: Hns, services: ServiceObjects, slices: EndpointSlices, network: ClusterNetwork
+    node: ThisNode,
+    hns: Hns,
+    services: ServiceObjects,
+    slices: EndpointSlices,
+    stack: Stack,
+    proxy: KubeProxy | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """Pods ask the ClusterIP of the cluster's DNS, which exists on the node as two load balancers in HNS.
 
@@ -138,32 +237,44 @@ def load_balancer_rule(
     Source: microsoft/SDN Kubernetes/windows/debug; https://github.com/microsoft/hcsshim/issues/1043.
     """
     service = dns_service(services)
-    if service is None or not network.dns_address:
+    address = service.spec.cluster_ip if service else ""
+    if service is None or address in ("", "None"):
         yield CannotTell(
             "No Service with the label k8s-app=kube-dns is in kube-system: the cluster's DNS address is not known."
+        )
+        return
+    if not hns.load_balancers and not stack.cni and isinstance(proxy, KubeProxy) and not proxy.found_in:
+        yield Skip(
+            "No kube-proxy is on the node, and HNS holds no load balancer: the CNI balances by itself."
         )
         return
     parts = slices.of(service.metadata.namespace, service.metadata.name)
     ready = [a for part in parts for e in part.endpoints if e.ready for a in e.addresses]
     if not ready:
+        yield Skip(
+            "The cluster's DNS has no ready server, so that there is nothing to program (dns.coredns-health)."
+        )
         return
     missing = [
         f"{port.protocol} {port.port}"
         for port in service.spec.ports
         if port.port == 53
         and not any(
-            network.dns_address.value in b.vips
-            and b.external_port == 53
-            and b.protocol == PROTOCOLS.get(port.protocol)
+            address in b.vips and b.external_port == 53 and b.protocol == PROTOCOLS.get(port.protocol)
             for b in hns.load_balancers
         )
     ]
     if missing:
+        then = (
+            "no name resolves in its pods"
+            if any(m.startswith("UDP") for m in missing)
+            else "names with long answers do not resolve in its pods"
+        )
         yield Problem(
-            f"HNS on this node has no load balancer for {' and '.join(missing)} of the cluster's DNS, "
-            f"{network.dns_address.value}: no name resolves in its pods.",
+            f"HNS on this node has no load balancer for {' and '.join(missing)} of the cluster's DNS, {address}: "
+            f"{then}.",
             proof={
-                Hns: f"{len(hns.load_balancers)} load balancers, not {network.dns_address.value} {', '.join(missing)}",
+                Hns: f"{len(hns.load_balancers)} load balancers, not {address} {', '.join(missing)}",
                 EndpointSlices: f"{len(ready)} ready DNS servers",
             },
         )

@@ -9,34 +9,53 @@ from msgspec.structs import replace
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft
 from checks.causes import cause_of
 from checks.check import check
+from checks.dns.cluster_dns import cache_service, dns_services, zones
 from checks.dns.symptoms import symptoms
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said
 from checks.workload.configured import pod_object, shared_network
 from checks.workload.edits import new_pod, pod_log
 from facts.access import ThisNode
+from facts.cluster.control_plane import CoreDns, KubeadmConfig, KubeletConfigMap
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import PodObject
 from facts.cluster.pod_logs import WindowsPodLogs
 from facts.cluster.workloads import Pods, ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
-from facts.fact import Fact, Failed
-from facts.node.cni import CniFiles
+from facts.derived.effective_cni import EffectiveCni
+from facts.fact import Fact, Failed, NotApplicable
 from facts.node.hns import Hns, HnsEndpoint
 from facts.node.parsing import mapping
 
 NODE_LOCAL_CACHE = "169.254.20.10"
 
 
+def _asking(node: str, pods: Pods) -> list[PodObject]:
+    """The node's pods that use the cluster's DNS. One that has ended keeps its address, which others get by then."""
+    return [
+        p
+        for p in pods.on(node)
+        if p.status.pod_ip
+        and p.status.phase not in ("Succeeded", "Failed")
+        and not shared_network(p)
+        and p.spec.dns_policy in ("ClusterFirst", "")
+    ]
+
+
 def pod_endpoints(node: str, pods: Pods, hns: Hns) -> list[tuple[PodObject, HnsEndpoint]]:
-    """The node's pods with an endpoint of their own, of those that use the cluster's DNS."""
-    found: list[tuple[PodObject, HnsEndpoint]] = []
-    for pod in pods.on(node):
-        if shared_network(pod) or not pod.status.pod_ip or pod.spec.dns_policy not in ("ClusterFirst", ""):
-            continue
-        endpoint = hns.endpoint(pod.status.pod_ip)
-        if endpoint is not None:
-            found.append((pod, endpoint))
-    return found
+    """The pods that use the cluster's DNS, each with its endpoint; those without one are left out."""
+    pairs = ((p, hns.endpoint(p.status.pod_ip)) for p in _asking(node, pods))
+    return [(p, e) for p, e in pairs if e is not None]
+
+
+def _not_seen(node: str, pods: Pods, hns: Hns) -> Iterator[CannotTell]:
+    """Pods are there, and what they were given cannot be seen."""
+    asking = _asking(node, pods)
+    if asking and not pod_endpoints(node, pods, hns):
+        yield CannotTell(
+            f"HNS shows no endpoint with the address of any of the {len(asking)} pods on this node "
+            f"({asking[0].status.pod_ip}, …), so that what they were given is not known.",
+            hint="See hns.network.absent and hns.endpoint.state; an IPv6 address that comes first is not compared.",
+        )
 
 
 def _edit(**values: object) -> Change:
@@ -53,27 +72,45 @@ def _edit(**values: object) -> Change:
     return apply
 
 
+def _ended(draft: Draft) -> None:
+    """A Job's pod of another namespace has ended; a pod that runs has its address now."""
+    pods = draft.get(Pods)
+    alive = next(p for p in pods.on(draft.node) if draft.get(Hns).endpoint(p.status.pod_ip))
+    status = replace(alive.status, phase="Succeeded")
+    gone = replace(
+        alive, metadata=replace(alive.metadata, name="job", namespace="batch", uid="j"), status=status
+    )
+    draft.put(Pods, Pods((*pods.items, gone)))
+
+
+def _absent(fact: type[Fact]) -> Change:
+    return lambda draft: draft.put(fact, NotApplicable("There is no such ConfigMap."))
+
+
+def _no_endpoints(draft: Draft) -> None:
+    draft.put(Hns, replace(draft.get(Hns), endpoints=()))
+
+
 def _names(found: list[tuple[PodObject, HnsEndpoint]]) -> str:
     shown = ", ".join(f"{p.metadata.namespace}/{p.metadata.name} ({e.ip})" for p, e in found[:3])
     return shown if len(found) <= 3 else f"{shown} and {len(found) - 3} more"
 
 
-def _source(cni: CniFiles | Failed) -> str:
+def _source(cni: EffectiveCni | Failed | NotApplicable) -> str:
     """Where the endpoints' DNS should come from, by the CNI configuration; empty where nothing is amiss or known."""
-    for conf in cni.confs if isinstance(cni, CniFiles) else ():
-        runtime = mapping(conf.plugin.get("capabilities")).get("dns") is True
-        if not runtime and not conf.plugin.get("dns") and not conf.delegate.get("dns"):
-            return f"{conf.directory}\\{conf.name}: neither capabilities.dns nor static dns"
-        if not runtime:
-            return f"{conf.directory}\\{conf.name}: no capabilities.dns, so that its static dns is used"
-    return ""
+    conf = cni.conf if isinstance(cni, EffectiveCni) else None
+    if conf is None or mapping(conf.plugin.get("capabilities")).get("dns") is True:
+        return ""
+    if not conf.plugin.get("dns") and not conf.delegate.get("dns"):
+        return f"{conf.directory}\\{conf.name}: neither capabilities.dns nor static dns"
+    return f"{conf.directory}\\{conf.name}: no capabilities.dns, so that its static dns is used"
 
 
-def _proof(words: str, cni: CniFiles | Failed) -> dict[type[Fact], str]:
+def _proof(words: str, cni: EffectiveCni | Failed | NotApplicable) -> dict[type[Fact], str]:
     proof: dict[type[Fact], str] = {Hns: words}
     source = _source(cni)
     if source:
-        proof[CniFiles] = source
+        proof[EffectiveCni] = source
     return proof
 
 
@@ -92,9 +129,12 @@ def _proof(words: str, cni: CniFiles | Failed) -> dict[type[Fact], str]:
         Case(
             "servers without a suffix", CLASSIC_2019, (_edit(dns_suffixes=()),), finds="node", severity=WARN
         ),
+        Case("the pods' endpoints are not to be seen", FLANNEL_2022, (_no_endpoints,), unknown=True),
     ],
 )
-def endpoint_empty(node: ThisNode, pods: Pods, hns: Hns, cni: CniFiles | Failed) -> Iterator[Said]:
+def endpoint_empty(
+    node: ThisNode, pods: Pods, hns: Hns, cni: EffectiveCni | Failed | NotApplicable
+) -> Iterator[Said]:
     """A Windows pod has no resolv.conf: what it knows of DNS stands in its HNS endpoint, and the CNI plug-in put it
     there.
 
@@ -104,6 +144,7 @@ def endpoint_empty(node: ThisNode, pods: Pods, hns: Hns, cni: CniFiles | Failed)
     Confused with: a server that is there and wrong (dns.nameserver).
     Source: containernetworking/plugins pkg/hns; https://github.com/kubernetes/kubernetes/issues/66801.
     """
+    yield from _not_seen(node.name, pods, hns)
     known = pod_endpoints(node.name, pods, hns)
     deaf = [f for f in known if not f[1].dns_servers]
     bare = [f for f in known if f[1].dns_servers and not f[1].dns_suffixes]
@@ -126,6 +167,22 @@ def endpoint_empty(node: ThisNode, pods: Pods, hns: Hns, cni: CniFiles | Failed)
         )
 
 
+# RKE2 and others keep their Corefile elsewhere, and kubeadm did not make their cluster.
+_NAMELESS: tuple[Change, ...] = tuple(_absent(fact) for fact in (CoreDns, KubeadmConfig, KubeletConfigMap))
+
+
+def _other_domain(draft: Draft) -> None:
+    """Every pod was given corp.example, and no object that kwinnow reads names it."""
+    for absent in _NAMELESS:
+        absent(draft)
+    hns = draft.get(Hns)
+    there = tuple(
+        replace(e, dns_suffixes=tuple(s.replace("cluster.local", "corp.example") for s in e.dns_suffixes))
+        for e in hns.endpoints
+    )
+    draft.put(Hns, replace(hns, endpoints=there))
+
+
 @check(
     "dns.suffix.endpoint-namespace",
     title="The first suffix of each pod is its namespace's",
@@ -143,27 +200,48 @@ def endpoint_empty(node: ThisNode, pods: Pods, hns: Hns, cni: CniFiles | Failed)
             (_edit(dns_suffixes=("default.svc.cluster.local",)),),
             finds="node",
         ),
+        Case("a pod that has ended, whose address another has now", FLANNEL_2022, (_ended,), quiet=True),
+        Case("a domain that nobody names, as with RKE2", FLANNEL_2022, (_other_domain,), quiet=True),
+        Case(
+            "the namespace is wrong, and nobody names the domain",
+            FLANNEL_2022,
+            (_edit(dns_suffixes=("default.svc.corp.example",)), *_NAMELESS),
+            finds="node",
+        ),
+        Case("the pods' endpoints are not to be seen", CLASSIC_2019, (_no_endpoints,), unknown=True),
     ],
 )
 def endpoint_namespace(
-    node: ThisNode, pods: Pods, hns: Hns, network: ClusterNetwork, cni: CniFiles | Failed
+    node: ThisNode,
+    pods: Pods,
+    hns: Hns,
+    network: ClusterNetwork,
+    coredns: CoreDns | Failed | NotApplicable,
+    cni: EffectiveCni | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """Windows appends a pod's first suffix to names without a dot. If it is not the pod's own namespace, not even
     SERVICE resolves.
 
-    Rule: the first suffix of a pod's endpoint is not NAMESPACE.svc.DOMAIN (pods with dnsPolicy ClusterFirst).
+    Rule: the first suffix of a pod's endpoint is not NAMESPACE.svc.DOMAIN (pods with dnsPolicy ClusterFirst that have
+    not ended). Where nobody names the domain, only NAMESPACE.svc is compared.
     Remedy: let the runtime pass DNS: `"capabilities": {"dns": true}` in the CNI configuration instead of a static
     Search, then recreate the pods; or write full names everywhere.
     Confused with: names with a dot, which fail by design.
     Source: microsoft/SDN Kubernetes/windows/helper.psm1;
     https://github.com/Azure/azure-container-networking/issues/206.
     """
+    yield from _not_seen(node.name, pods, hns)
     known = [f for f in pod_endpoints(node.name, pods, hns) if f[1].dns_suffixes]
+    served = zones(network, coredns)
 
     def wanted(pod: PodObject) -> str:
-        return f"{pod.metadata.namespace}.svc.{network.domain.value}"
+        return f"{pod.metadata.namespace}.svc.{served[0] if served else 'DOMAIN'}"
 
-    wrong = [(p, e) for p, e in known if e.dns_suffixes[0].lower().rstrip(".") != wanted(p)]
+    def right(pod: PodObject, suffix: str) -> bool:
+        own, name = f"{pod.metadata.namespace}.svc.", suffix.lower().rstrip(".")
+        return name in {own + zone for zone in served} if served else name.startswith(own)
+
+    wrong = [(p, e) for p, e in known if not right(p, e.dns_suffixes[0])]
     if wrong:
         pod, endpoint = wrong[0]
         yield Problem(
@@ -187,27 +265,43 @@ def endpoint_namespace(
             (_edit(dns_servers=(NODE_LOCAL_CACHE,)),),
             finds="node",
         ),
+        Case(
+            "two Services carry the label, and pods ask one of them",
+            FLANNEL_2022,
+            (cache_service,),
+            quiet=True,
+        ),
+        Case("the pods' endpoints are not to be seen", FLANNEL_2022, (_no_endpoints,), unknown=True),
     ],
 )
 def name_server(
-    node: ThisNode, pods: Pods, hns: Hns, network: ClusterNetwork, cni: CniFiles | Failed
+    node: ThisNode,
+    pods: Pods,
+    hns: Hns,
+    network: ClusterNetwork,
+    services: ServiceObjects | Failed,
+    cni: EffectiveCni | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """The address that a pod asks must be the ClusterIP of the cluster's DNS.
 
-    Rule: the DNS servers of a pod's endpoint (dnsPolicy ClusterFirst) do not hold the ClusterIP of kube-dns.
+    Rule: the DNS servers of a pod's endpoint (dnsPolicy ClusterFirst) do not hold the ClusterIP of a Service with the
+    label k8s-app=kube-dns.
     169.254.20.10 is the node-local cache of Linux nodes, for which Windows has no counterpart.
     Remedy: set the kubelet's clusterDNS to the ClusterIP (`kubectl -n kube-system get svc kube-dns`), correct
     Nameservers in a static CNI configuration, restart the kubelet and recreate the pods.
     Confused with: a DNS Service without backends (dns.coredns-health).
     Source: microsoft/SDN Kubernetes/windows/helper.psm1.
     """
+    yield from _not_seen(node.name, pods, hns)
     known = [f for f in pod_endpoints(node.name, pods, hns) if f[1].dns_servers]
     if known and not network.dns_address:
         yield CannotTell(
             "The address of the cluster's DNS Service is not known.", because=network.dns_address.failed
         )
         return
-    wrong = [(p, e) for p, e in known if network.dns_address.value not in e.dns_servers]
+    named = dns_services(services) if isinstance(services, ServiceObjects) else []
+    right = {network.dns_address.value, *(s.spec.cluster_ip for s in named)}
+    wrong = [(p, e) for p, e in known if right.isdisjoint(e.dns_servers)]
     if wrong:
         pod, endpoint = wrong[0]
         asked = ", ".join(endpoint.dns_servers)
@@ -263,10 +357,10 @@ def list_passed(
     https://github.com/microsoft/Windows-Containers/issues/485.
     """
     endpoints = {p.metadata.uid or p.metadata.name: e for p, e in pod_endpoints(node.name, pods, hns)}
-    for found in symptoms(pods, nodes, services, network.domain.value, logs):
+    for found in symptoms(pods.on(node.name), nodes, services, network.domain.value, logs):
         meta = found.pod.metadata
         endpoint = endpoints.get(meta.uid or meta.name)
-        if endpoint is not None and len(endpoint.dns_suffixes) > 1 and found.pod.spec.node_name == node.name:
+        if endpoint is not None and len(endpoint.dns_suffixes) > 1:
             yield Problem(
                 f"{meta.namespace}/{meta.name} has {len(endpoint.dns_suffixes)} search domains; on Windows "
                 "they do not complete "

@@ -18,6 +18,7 @@ from facts.derived.cluster_network import ClusterNetwork
 from facts.fact import Failed
 
 _NSLOOKUP = re.compile(r"\bnslookup(?:\.exe)?\b(?:\s+-\S+)*\s*(?P<name>[\w.\-]*)", re.IGNORECASE)
+_HOST_NAME = re.compile(r"[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?")
 _SAID_BY_NSLOOKUP = re.compile(
     r"\*\*\* \S+ can't find (?P<name>[\w.\-]+): (?:Non-existent domain|No response from server)"
 )
@@ -118,6 +119,12 @@ def resolver_choice(pods: Pods, nodes: Nodes, logs: WindowsPodLogs | Failed) -> 
             finds="shop/agent",
         ),
         Case(
+            "a name that only ends like a Service's",
+            FLANNEL_2022,
+            (new_pod("agent", host_process=True, env={"API": "http://my-api.shop.svc.cluster.local:8080"}),),
+            quiet=True,
+        ),
+        Case(
             "a HostProcess pod that needs no names",
             FLANNEL_2022,
             (new_pod("agent", host_process=True),),
@@ -141,9 +148,12 @@ def host_network_policy(
     """
     domain = network.domain.value
     known = {f"{s.metadata.name}.{s.metadata.namespace}.svc.{domain}" for s in services.items}
+    seen: set[str] = set()
     for pod in pods.items:
-        if not on_windows(pod, nodes):
+        # A DaemonSet has a pod on every node and is told the same everywhere.
+        if not on_windows(pod, nodes) or workload_of(pod) in seen:
             continue
+        seen.add(workload_of(pod))
         name = f"{pod.metadata.namespace}/{pod.metadata.name}"
         if pod.spec.dns_policy == "ClusterFirstWithHostNet":
             yield Problem(
@@ -168,9 +178,9 @@ def _cluster_name(
 ) -> Words | None:
     """The first Service name of the cluster that stands in the words."""
     for words in pod_words:
-        full = next((k for k in known if k in words.text), "") or next(
-            (p.written for p in partial_names(words.text, services, domain)), ""
-        )
+        full = next(
+            (name for name in _HOST_NAME.findall(words.text) if name.rstrip(".") in known), ""
+        ) or next((p.written for p in partial_names(words.text, services, domain)), "")
         if full:
             return Words(words.where, full)
     return None

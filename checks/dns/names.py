@@ -45,12 +45,14 @@ class Failure(msgspec.Struct, frozen=True):
 
 def partial_names(text: str, services: ServiceObjects, domain: str) -> Iterator[Partial]:
     """The partial names in `text` that belong to a Service that exists, each once."""
-    known = {(s.metadata.name, s.metadata.namespace) for s in services.items}
     seen: set[str] = set()
     for match in _PARTIAL.finditer(text):
         pair = (match["service"], match["namespace"])
-        if pair in known and match[0] not in seen:
-            seen.add(match[0])
+        if match[0] in seen:
+            continue
+        seen.add(match[0])
+        # Looked up only now: thousands of texts meet thousands of Services, and few texts hold such a name.
+        if any((s.metadata.name, s.metadata.namespace) == pair for s in services.items):
             yield Partial(match[0], f"{pair[0]}.{pair[1]}.svc.{domain}")
 
 

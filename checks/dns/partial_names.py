@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, fails, fields
+from msgspec.structs import replace
+
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, fails, fields
 from checks.causes import SAME_OBJECT, cause_of
 from checks.check import check
 from checks.dns.names import in_configuration
 from checks.dns.symptoms import symptoms
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said
-from checks.workload.configured import on_windows, pod_object, shared_network, workload_of
+from checks.workload.configured import has_started, on_windows, pod_object, shared_network, workload_of
 from checks.workload.edits import new_pod, pod_log
 from facts.access import ThisNode
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import DnsConfig
-from facts.cluster.pod_logs import WindowsPodLogs
+from facts.cluster.pod_logs import PodTail, WindowsPodLogs
 from facts.cluster.workloads import Pods, ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
 from facts.fact import Fact, Failed
@@ -23,6 +25,17 @@ from facts.node.network import DnsClient
 
 _DOTNET = "fail: GET http://api.shop:8080/health: No such host is known. (api.shop:8080)"
 _GO = "E0102 dial tcp: lookup api.shop.svc on 10.96.0.10:53: no such host"
+
+
+def _succeeded(draft: Draft) -> None:
+    *rest, last = draft.get(Pods).items
+    draft.put(Pods, Pods((*rest, replace(last, status=replace(last.status, phase="Succeeded")))))
+
+
+def _denied(draft: Draft) -> None:
+    """The API server does not give out the log of shop/app."""
+    tail = PodTail("shop", "app", draft.node, "", "403 for get pods/log in shop.")
+    draft.put(WindowsPodLogs, replace(draft.get(WindowsPodLogs), tails=(tail,)))
 
 
 @check(
@@ -71,7 +84,26 @@ _GO = "E0102 dial tcp: lookup api.shop.svc on 10.96.0.10:53: no such host"
             ),
             quiet=True,
         ),
+        Case(
+            "a Job that has done its work is not ready either",
+            FLANNEL_2022,
+            (new_pod("app", env={"API": "http://api.shop:8080"}, ready=False), _succeeded),
+            quiet=True,
+        ),
         Case("logs may not be read", FLANNEL_2022, (fails(WindowsPodLogs, "403", "denied"),), unknown=True),
+        Case("nor that of one pod", FLANNEL_2022, (new_pod("app", restarts=4), _denied), unknown=True),
+        Case(
+            "too many pods to read them all",
+            FLANNEL_2022,
+            (fields(WindowsPodLogs, left_out=7),),
+            unknown=True,
+        ),
+        Case(
+            "a pod that has not started has no log",
+            FLANNEL_2022,
+            (new_pod("app", waiting="ContainerCreating"), _denied),
+            quiet=True,
+        ),
     ],
 )
 def partial_name(
@@ -90,7 +122,7 @@ def partial_name(
     Source: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/#dns-windows;
     https://github.com/kubernetes/kubernetes/issues/65016.
     """
-    for found in symptoms(pods, nodes, services, network.domain.value, logs):
+    for found in symptoms(pods.items, nodes, services, network.domain.value, logs):
         name = f"{found.pod.metadata.namespace}/{found.pod.metadata.name}"
         proof: dict[type[Fact], str] = (
             {WindowsPodLogs: found.line}
@@ -107,6 +139,16 @@ def partial_name(
         )
     if isinstance(logs, Failed):
         yield CannotTell(f"The logs of Windows pods could not be read: {logs.why}", hint=logs.hint)
+        return
+    started = {(p.metadata.namespace, p.metadata.name) for p in pods.items if has_started(p)}
+    lost = [t for t in logs.tails if t.error and (t.namespace, t.pod) in started]
+    if lost:
+        yield CannotTell(
+            f"The logs of {len(lost)} Windows pods in trouble could not be read, first that of "
+            f"{lost[0].namespace}/{lost[0].pod}: {lost[0].error}"
+        )
+    if logs.left_out:
+        yield CannotTell(f"{logs.left_out} more Windows pods are in trouble, and their logs were not read.")
 
 
 @check(

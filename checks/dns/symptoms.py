@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -11,7 +11,7 @@ from checks.workload.configured import has_started, on_windows, shared_network
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import PodObject
 from facts.cluster.pod_logs import WindowsPodLogs
-from facts.cluster.workloads import Pods, ServiceObjects
+from facts.cluster.workloads import ServiceObjects
 from facts.fact import Failed
 
 
@@ -25,11 +25,18 @@ class Symptom(msgspec.Struct, frozen=True):
 
 
 def symptoms(
-    pods: Pods, nodes: Nodes, services: ServiceObjects, domain: str, logs: WindowsPodLogs | Failed
+    pods: Iterable[PodObject],
+    nodes: Nodes,
+    services: ServiceObjects,
+    domain: str,
+    logs: WindowsPodLogs | Failed,
 ) -> Iterator[Symptom]:
-    """By the pod's log; or, where its log cannot be read, by its configuration if it started and is not ready."""
-    for pod in pods.items:
-        if not on_windows(pod, nodes) or shared_network(pod):
+    """By the pod's log; or, where its log cannot be read, by its configuration if it started and is not ready.
+
+    A pod that has done its work is not ready either.
+    """
+    for pod in pods:
+        if pod.status.phase == "Succeeded" or not on_windows(pod, nodes) or shared_network(pod):
             continue
         tail = tail_of(logs.tails, pod) if isinstance(logs, WindowsPodLogs) else None
         if tail is not None and tail.text:
