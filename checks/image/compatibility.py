@@ -17,6 +17,7 @@ STABLE_SINCE = 20348  # Windows Server 2022
 STABLE_SELECTION_SINCE = (1, 7, 6)  # containerd
 NAMES = {
     14393: "Server 2016",
+    16299: "1709",
     17134: "1803",
     17763: "Server 2019",
     18362: "1903",
@@ -66,23 +67,30 @@ def selects_older_entries(containerd: str) -> bool | None:
 
 
 _HINTS = (
-    (re.compile(r"ltsc2016|1607"), 14393),
-    (re.compile(r"ltsc2019|1809"), 17763),
-    (re.compile(r"1903"), 18362),
-    (re.compile(r"1909"), 18363),
-    (re.compile(r"(?:^|[-_])2004(?:$|[-_])"), 19041),
-    (re.compile(r"20h2", re.IGNORECASE), 19042),
+    (re.compile(r"ltsc2016"), 14393),
+    (re.compile(r"ltsc2019"), 17763),
     (re.compile(r"ltsc2022"), 20348),
     (re.compile(r"ltsc2025"), 26100),
-    (re.compile(r"10\.0\.(\d{5})"), 0),
+    (re.compile(r"20h2"), 19042),
 )
+# A number is a part of its own: 1809 stands in dates (20180917), commits and build numbers too.
+_RELEASES = {
+    "1607": 14393,
+    "1709": 16299,
+    "1803": 17134,
+    "1809": 17763,
+    "1903": 18362,
+    "1909": 18363,
+    "2004": 19041,
+}
+_RELEASE = re.compile(rf"(?:^|[-_]|win|windows|servercore|nanoserver)({'|'.join(_RELEASES)})(?=$|[-_])")
+_BUILD = re.compile(r"(?:^|[-_])10\.0\.(\d{5})(?:$|[-_.])")
 
 
 def build_of_tag(tag: str) -> int | None:
     """The Windows build that an image tag names; None if it names none, or more than one."""
-    found: set[int] = set()
-    for pattern, build in _HINTS:
-        match = pattern.search(tag)
-        if match:
-            found.add(build or int(match[1]))
+    text = tag.lower()
+    found = {build for pattern, build in _HINTS if pattern.search(text)}
+    found |= {_RELEASES[number] for number in _RELEASE.findall(text)}
+    found |= {int(number) for number in _BUILD.findall(text) if int(number) in NAMES}
     return found.pop() if len(found) == 1 else None

@@ -60,6 +60,35 @@ _IMAGE = (
             quiet=True,
         ),
         Case(
+            "its sandbox came after all, and a big image is being pulled",
+            FLANNEL_2022,
+            (
+                new_pod("one", waiting="ContainerCreating"),
+                pod_event("one", "FailedCreatePodSandBox", _NETWORK, ago=300),
+                pod_event("one", "Pulling", 'Pulling image "registry.example.com/shop/legacy:1.0"', ago=280),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "it failed again after that: the sandbox was made anew",
+            FLANNEL_2022,
+            (
+                new_pod("one", waiting="ContainerCreating"),
+                pod_event("one", "Pulling", 'Pulling image "registry.example.com/shop/legacy:1.0"', ago=280),
+                pod_event("one", "FailedCreatePodSandBox", _NETWORK, ago=20),
+            ),
+            finds="node",
+        ),
+        Case(
+            "the event of an earlier pod of a StatefulSet",
+            FLANNEL_2022,
+            (
+                new_pod("db-0", waiting="ContainerCreating", born_ago=60),
+                pod_event("db-0", "FailedCreatePodSandBox", _NETWORK, ago=900),
+            ),
+            quiet=True,
+        ),
+        Case(
             "an old event of a pod that runs now",
             FLANNEL_2022,
             (new_pod("one"), pod_event("one", "FailedCreatePodSandBox", _IMAGE)),

@@ -12,6 +12,8 @@ from checks.image.compatibility import Fit, fit, named, selects_older_entries
 from checks.image.effects import NO_SANDBOX
 from checks.image.pause_table import CLASSIC_PATH, LOCAL_PATH, MICROSOFT, entries, official
 from checks.image.reference import parse
+from checks.relations import serious
+from checks.workload.edits import only_pods
 from facts.access import ThisNode
 from facts.cluster.workloads import Pods
 from facts.derived.pause_image import PauseImage
@@ -60,6 +62,18 @@ def _builds(builds: tuple[int, ...]) -> str:
             (uses("hub.corp.example/own:7"), fields(Sandboxes, sandboxes=())),
             unknown=True,
         ),
+        Case(
+            "a copy of one's own under a published tag, with ready pods, and no crictl to ask",
+            FLANNEL_2022,
+            (uses("hub.corp.example/pause:3.5"), fails(Sandboxes)),
+            quiet=True,
+        ),
+        Case(
+            "the same where no pod runs yet",
+            FLANNEL_2022,
+            (uses("hub.corp.example/pause:3.5"), fails(Sandboxes), only_pods("nothing")),
+            unknown=True,
+        ),
         Case("the build cannot be read", FLANNEL_2022, (fails(Os),), unknown=True),
     ],
 )
@@ -77,9 +91,9 @@ def os_match(
     Rule: the published entries of the image's name and tag are compared with the build. Before Server 2022 a build
     must be equal. From 2022 on an older entry down to 20348 will do for process isolation, if containerd is 1.7.6
     or newer; for Hyper-V isolation the build must still be equal. An image that is not in the table is judged by
-    whether the node has a working sandbox.
+    whether the node has a working sandbox, and so is a mirror whose tag has no such entry where it was published.
     Remedy: set the sandbox image to registry.k8s.io/pause:3.10.2 in containerd's config.toml (with Docker: the
-    kubelet's --pod-infra-container-image), then `Restart-Service containerd` (or kubelet).
+    kubelet's --pod-infra-container-image), then `Restart-Service containerd -Force` (or kubelet).
     Confused with: a workload image of the wrong build: then only its own pods fail, after their sandbox was made.
     Source: build/pause/CHANGELOG.md of kubernetes/kubernetes;
     https://github.com/kubernetes-sigs/sig-windows-tools/issues/205; containerd platforms/defaults_windows.go.
@@ -92,7 +106,7 @@ def os_match(
         yield Skip(f"{pause.reference} has a check of its own.")
         return
     known = entries(pause.reference)
-    works = isinstance(sandboxes, Sandboxes) and any(s.ready for s in sandboxes.sandboxes)
+    works = _works(node.name, sandboxes, pods)
     if known is None:
         if not works:
             yield CannotTell(
@@ -103,7 +117,14 @@ def os_match(
         return
     how = fit(os.build, known)
     proof: dict[type[Fact], str] = {PauseImage: f"{pause.reference} ({pause.origin})", Os: os.version}
-    if how is Fit.NONE and not (works and not official(pause.reference)):
+    guess = not official(pause.reference)
+    if how is Fit.NONE and guess and not works and isinstance(sandboxes, Failed | NotApplicable):
+        yield CannotTell(
+            f"The published image of that tag has nothing for {named(os.build)}; what {pause.reference} holds, and "
+            f"whether a sandbox runs on the node, is not known: {sandboxes.why}",
+            hint=f"Look at its platforms: `docker manifest inspect {pause.reference}`.",
+        )
+    elif how is Fit.NONE and not (guess and works):
         yield Problem(
             f"The pause image {pause.reference} has entries for {_builds(known)}, and none for this node's "
             f"{named(os.build)}.",
@@ -111,6 +132,13 @@ def os_match(
         )
     elif how is Fit.STABLE:
         yield from _older_entry(node, pause, os, known, containerd, pods)
+
+
+def _works(node: str, sandboxes: Sandboxes | Failed | NotApplicable, pods: Pods | Failed) -> bool:
+    """A sandbox runs on the node: the runtime says so, or else a ready pod, which has one."""
+    if isinstance(sandboxes, Sandboxes):
+        return any(s.ready for s in sandboxes.sandboxes)
+    return isinstance(pods, Pods) and any(p.ready for p in pods.on(node))
 
 
 def _older_entry(
@@ -166,8 +194,14 @@ def _classic(reference: str, build: int) -> tuple[Change, ...]:
     "image.pause.classic-1.2.0-on-new-os",
     title="The first Microsoft pause images are used only where they fit",
     severity=ERROR,
-    explains=[cause_of("image.pause.pulled"), *NO_SANDBOX],
+    explains=[cause_of("image.pause.pulled", when=serious), *NO_SANDBOX],
     cases=[
+        Case(
+            "a tag that nobody knows",
+            CLASSIC_2019,
+            _classic("mcr.microsoft.com/k8s/core/pause:1.1.0", 17763),
+            unknown=True,
+        ),
         Case("1.2.0 on Server 2022", CLASSIC_2019, (fields(Os, build=20348),), finds="node"),
         Case(
             "1.0.0 on 1903",
@@ -196,8 +230,8 @@ def classic_on_new_os(pause: PauseImage, os: Os) -> Iterator[Said]:
     Rule: 1.2.0 fits the builds 17134, 17763 and 18362, 1.0.0 only 17763; any other build is an error. A containerd
     node that uses either is warned, because the repository gets no new images.
     Remedy: with Docker give the kubelet `--pod-infra-container-image=mcr.microsoft.com/oss/kubernetes/pause:3.6`
-    and restart it; with containerd set sandbox_image to registry.k8s.io/pause:3.10.2 and `Restart-Service
-    containerd`.
+    and restart it; with containerd set sandbox_image to registry.k8s.io/pause:3.10.2 and `Restart-Service containerd
+    -Force`.
     Confused with: a workload image of the wrong build.
     Source: https://github.com/kubernetes/kubernetes/issues/80032;
     https://github.com/kubernetes/kubernetes/issues/87339; https://github.com/containerd/cri/pull/1532.
@@ -205,9 +239,14 @@ def classic_on_new_os(pause: PauseImage, os: Os) -> Iterator[Said]:
     image = parse(pause.reference)
     if image.path != CLASSIC_PATH:
         return
-    known = MICROSOFT.get(image.tag, ())
+    known = MICROSOFT.get(image.tag)
     proof: dict[type[Fact], str] = {PauseImage: f"{pause.reference} ({pause.origin})", Os: os.version}
-    if os.build not in known:
+    if known is None:
+        yield CannotTell(
+            f"Which builds {pause.reference} has entries for is not known.",
+            hint=f"Look at its platforms: `docker manifest inspect {pause.reference}` must list {named(os.build)}.",
+        )
+    elif os.build not in known:
         yield Problem(
             f"{pause.reference} has Windows entries for {_builds(known)} only, and this node is {named(os.build)}.",
             proof=proof,

@@ -43,7 +43,7 @@ def reference_in_force(pause: PauseImage, kubelet: Kubelet | Failed) -> Iterator
     A kubelet flag that names another image is a warning: it never chooses the sandbox image, it only kept that
     image from garbage collection, and from Kubernetes 1.35 on the flag is gone.
     Remedy: change sandbox_image (containerd 2: pinned_images.sandbox) in config.toml and `Restart-Service
-    containerd`; take `--pod-infra-container-image` out of the kubelet's flags.
+    containerd -Force`; take `--pod-infra-container-image` out of the kubelet's flags.
     Confused with: the tag that kubeadm prints, or the kubelet's flag.
     Source: containerd internal/cri/config; https://github.com/kubernetes/kubernetes/pull/133779.
     """
@@ -130,8 +130,13 @@ def kubeadm_mismatch(
         known = entries(first) if first else None
         unfit = known is not None and fit(os.build, known) is Fit.NONE
         recommended = f", kubeadm recommends {wanted['wanted']}" if wanted else ""
+        found = (
+            f"found the pause image {first} in the runtime"
+            if first
+            else "could not read the runtime's pause image"
+        )
         yield Problem(
-            f"kubeadm found the pause image {first or 'not told'} in the runtime{recommended}.",
+            f"kubeadm {found}{recommended}.",
             severity=ERROR if unfit else INFO,
             proof={NodeLogs: line},
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
@@ -14,7 +12,7 @@ from checks.finding import ERROR, WARN, CannotTell, Problem, Said
 from checks.image.compatibility import named, runs
 from checks.image.effects import NO_SANDBOX
 from checks.image.pause_fit import uses
-from checks.image.pause_table import FROZEN_HOST, LOCAL_PATH, RECOMMENDED, entries, official
+from checks.image.pause_table import LOCAL_PATH, entries, official
 from checks.image.reference import parse, same
 from checks.image.runtime_silent import images_unknown
 from checks.image.sandbox_events import image_failures, names, platform_refused
@@ -24,7 +22,6 @@ from facts.cluster.workloads import Events, Pods
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import NodeLogs
-from facts.node.probes import Probe, TcpProbes
 from facts.node.runtime import Image, Images
 from facts.node.windows import Os, Services
 
@@ -44,12 +41,20 @@ def on_disk(images: Images, reference: str) -> Image | None:
     return next((i for i in images.images if any(same(r, reference) for r in i.references)), None)
 
 
-def _gone(draft: Draft) -> None:
+def gone(draft: Draft) -> None:
     reference = draft.get(PauseImage).reference
     images = draft.get(Images)
     draft.put(
         Images, Images(tuple(i for i in images.images if not any(same(r, reference) for r in i.references)))
     )
+
+
+def _on_disk(reference: str) -> Change:
+    return change(Images, lambda i: Images((*i.images, Image((reference,)))))
+
+
+def _no_crictl(draft: Draft) -> None:
+    draft.put(Images, NotApplicable("The node has neither crictl nor docker."))
 
 
 def _pending(text: str) -> Change:
@@ -61,28 +66,28 @@ def _pending(text: str) -> Change:
     return apply
 
 
-def _registry(outcome: str) -> Change:
-    probe = Probe("registry", "registry.k8s.io", 443, outcome)
-    return change(
-        TcpProbes, lambda t: replace(t, probes=(*(p for p in t.probes if p.purpose != "registry"), probe))
-    )
-
-
 @check(
     "image.pause.pulled",
     title="The pause image is on the node's disk",
     severity=WARN,
     explains=[*NO_SANDBOX],
     cases=[
-        Case("absent, nothing waits for it", FLANNEL_2022, (_gone,), finds="node", severity=WARN),
+        Case("absent, nothing waits for it", FLANNEL_2022, (gone,), finds="node", severity=WARN),
         Case(
             "absent, and pods wait",
             FLANNEL_2022,
-            (_gone, _pending(_UNREACHABLE)),
+            (gone, _pending(_UNREACHABLE)),
             finds="node",
             severity=ERROR,
         ),
+        Case(
+            "containerd lists it by its digest alone",
+            FLANNEL_2022,
+            (uses("gke.gcr.io/pause:3.9@sha256:ab"), _on_disk("gke.gcr.io/pause@sha256:ab")),
+            quiet=True,
+        ),
         Case("the list of images cannot be read", FLANNEL_2022, (fails(Images),), unknown=True),
+        Case("there is no crictl to list them", FLANNEL_2022, (_no_crictl,), unknown=True),
         Case(
             "Docker stands still",
             CLASSIC_2019,
@@ -94,7 +99,7 @@ def _registry(outcome: str) -> Change:
 def pulled(
     node: ThisNode,
     pause: PauseImage,
-    images: Images | Failed,
+    images: Images | Failed | NotApplicable,
     pods: Pods | Failed,
     events: Events | Failed,
     services: Services | Failed,
@@ -110,6 +115,12 @@ def pulled(
     Source: containerd internal/cri/server/podsandbox/sandbox_run.go.
     """
     if not pause.reference or parse(pause.reference).path.endswith(LOCAL_PATH):
+        return
+    if isinstance(images, NotApplicable):
+        yield CannotTell(
+            f"Whether {pause.reference} is on the node's disk is not known: {images.why}",
+            hint="Put crictl.exe beside containerd.exe, or look with `ctr -n k8s.io images ls -q`.",
+        )
         return
     if isinstance(images, Failed):
         yield images_unknown(node, pause, images, services)
@@ -141,76 +152,6 @@ def pulled(
 
 
 @check(
-    "image.pause.registry",
-    title="The registry of the pause image can be used",
-    severity=ERROR,
-    explains=[cause_of("image.pause.pulled"), *NO_SANDBOX],
-    cases=[
-        Case("filtered, and the image is missing", FLANNEL_2022, (_gone, _registry("timeout")), finds="node"),
-        Case("filtered, but the image is on disk", FLANNEL_2022, (_registry("timeout"),), quiet=True),
-        Case(
-            "the frozen registry", FLANNEL_2022, (uses("k8s.gcr.io/pause:3.6"),), finds="node", severity=WARN
-        ),
-    ],
-)
-def registry(
-    pause: PauseImage, images: Images | Failed, probes: TcpProbes | Failed | NotApplicable, os: Os | Failed
-) -> Iterator[Said]:
-    """A pause image that is not on disk comes from its registry, or no pod starts.
-
-    Rule: the image is missing and the node cannot open TCP to its registry: error (an image on disk needs no
-    registry). Host k8s.gcr.io: warn, it has been frozen since April 2023.
-    Remedy: open the way from the node to the registry, set HTTPS_PROXY for the containerd service, or point
-    sandbox_image at a mirror; make mirrors with `crane copy`, which keeps the Windows entries.
-    Confused with: an index without this build: there the registry answers, and no platform matches.
-    Source: containerd internal/cri/config; the default host changed from k8s.gcr.io to registry.k8s.io in 1.6.28.
-    """
-    image = parse(pause.reference)
-    if not pause.reference or image.path.endswith(LOCAL_PATH):
-        return
-    present = on_disk(images, pause.reference) is not None if isinstance(images, Images) else None
-    tried = probes.of("registry") if isinstance(probes, TcpProbes) else ()
-    shut = next((p for p in tried if p.outcome not in ("open", "")), None)
-    if shut is not None and present is False:
-        proxy = (
-            next((v for k, v in os.environment.items() if k.upper() == "HTTPS_PROXY"), "")
-            if isinstance(os, Os)
-            else ""
-        )
-        through = f" directly (HTTPS_PROXY is {proxy})" if proxy else ""
-        yield Problem(
-            f"The node does not reach {shut.host}:{shut.port}{through}: {_OUTCOMES.get(shut.outcome, shut.outcome)}; "
-            f"{pause.reference} is not on its disk.",
-            proof={
-                TcpProbes: f"{shut.host}:{shut.port} {shut.outcome}",
-                PauseImage: pause.reference,
-                Images: "not on disk",
-            },
-        )
-    elif shut is not None and present is None:
-        yield CannotTell(
-            f"{shut.host}:{shut.port} does not answer, and whether the image is on disk is not known."
-        )
-    if image.host == FROZEN_HOST:
-        yield Problem(
-            f"{pause.reference} comes from k8s.gcr.io, which has been frozen since April 2023; "
-            "registry.k8s.io took its place.",
-            severity=WARN,
-            proof={PauseImage: f"{pause.reference} ({pause.origin})"},
-            remedy=f"Set the sandbox image to {RECOMMENDED} in containerd's config.toml, then "
-            "`Restart-Service containerd`.",
-        )
-
-
-_OUTCOMES = {
-    "refused": "the connection is refused",
-    "timeout": "no answer (filtered, or no route)",
-    "name": "its name does not resolve",
-    "unreachable": "no route",
-}
-
-
-@check(
     "image.pause.linux-only-mirror",
     title="A mirrored pause image kept its Windows entries",
     severity=ERROR,
@@ -229,7 +170,7 @@ def linux_only_mirror(
 
     Rule: the reference is not on registry.k8s.io, k8s.gcr.io or mcr.microsoft.com, its pull ended with "no match
     for platform in manifest" (Docker: "no matching manifest for windows/amd64"), and a complete copy of that tag
-    would fit this build.
+    would fit this build, or nobody published such a tag.
     Remedy: copy the whole index, `crane copy registry.k8s.io/pause:3.10.2 MIRROR/pause:3.10.2` (or regctl image
     copy), then `crictl pull` it on the node.
     Confused with: image.pause.os-match, where even a complete copy has no entry for the build.
@@ -245,8 +186,12 @@ def linux_only_mirror(
     ]
     if refused:
         yield Problem(
-            f"{pause.reference} has no entry for {named(os.build)}, though the published image has: the "
-            "mirror holds only part of it.",
+            f"{pause.reference} has no entry for {named(os.build)}"
+            + (
+                ", though the published image has: the mirror holds only part of it."
+                if known
+                else ": its registry said so."
+            ),
             proof={
                 PauseImage: f"{pause.reference} ({pause.origin})",
                 Events: refused[0].message,
@@ -277,14 +222,14 @@ _GC_WORDS = (
             "collected on a full disk",
             FLANNEL_2022,
             (
-                _gone,
+                gone,
                 node_event("FreeDiskSpaceFailed", "Failed to garbage collect required amount of images."),
                 _pending(_UNREACHABLE),
             ),
             finds="node",
             severity=ERROR,
         ),
-        Case("missing without pressure is image.pause.pulled", FLANNEL_2022, (_gone,), quiet=True),
+        Case("missing without pressure is image.pause.pulled", FLANNEL_2022, (gone,), quiet=True),
         Case("the list of images cannot be read", FLANNEL_2022, (fails(Images),), unknown=True),
         Case(
             "Docker, pressure, image still there",

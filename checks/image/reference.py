@@ -44,5 +44,12 @@ def parse(reference: str) -> Reference:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two references name one image, short forms of Docker Hub included."""
-    return parse(one) == parse(other)
+    """Whether two references name one image, short forms of Docker Hub included. A digest decides where both have
+    one: runtimes drop the tag of NAME:TAG@DIGEST. No tag and no digest means latest.
+    """
+    a, b = parse(one), parse(other)
+    if a.repository != b.repository:
+        return False
+    if a.digest and b.digest:
+        return a.digest == b.digest
+    return not (a.digest or b.digest) and (a.tag or "latest") == (b.tag or "latest")

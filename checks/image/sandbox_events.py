@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import Enum
 
 import msgspec
@@ -35,9 +36,21 @@ _NETWORK = (
     "failed to set up pod",
 )
 _NAMESPACE = ("create network namespace",)
-# Go's own sentences and hex codes: what Windows adds in its own language is not looked at.
-_PLATFORM = ("no match for platform", "no matching manifest for windows", "0xc0370101", "0x80370101")
-_IMAGE = (*_PLATFORM, "get sandbox image", "failed pulling image", "failed to pull image")
+# Go's own sentences and hex codes; of Windows' own words, which may be in any language, only the English ones that old
+# versions of Docker print without the code.
+_NO_ENTRY = (
+    "no match for platform",
+    "no matching manifest for windows",
+    'image operating system "linux" cannot be used on this platform',
+)
+_OTHER_WINDOWS = (
+    "0xc0370101",
+    "0x80370101",
+    "container operating system does not match the host operating system",
+    "operating system of the container does not match the operating system of the host",
+    "-based image is incompatible with a",  # a Windows version 10.0.20348-based image … a 10.0.17763 host
+)
+_IMAGE = (*_NO_ENTRY, *_OTHER_WINDOWS, "get sandbox image", "failed pulling image", "failed to pull image")
 
 
 def layer_of(message: str) -> Layer:
@@ -50,24 +63,45 @@ def layer_of(message: str) -> Layer:
 
 def platform_refused(message: str) -> bool:
     """The registry answered, and the image has nothing for this build (or the container's build is not the host's)."""
-    return any(word in message.lower() for word in _PLATFORM)
+    return other_windows(message) or any(word in message.lower() for word in _NO_ENTRY)
+
+
+def other_windows(message: str) -> bool:
+    """The image is one for Windows, and for another build: it was seen, not only missed."""
+    return any(word in message.lower() for word in _OTHER_WINDOWS)
+
+
+_AFTER_SANDBOX = ("Pulling", "Pulled", "Created", "Started", "BackOff", "Failed")
 
 
 def sandbox_failures(node: str, pods: Pods, events: Events) -> list[SandboxFailure]:
-    """The pods of a node that no container of has run, with an event of a failed sandbox."""
+    """The pods of a node that no container of has run, with an event of a failed sandbox.
+
+    Left out: a pod whose sandbox was made after all and whose image is being pulled now, which takes many minutes on
+    Windows; and events of an earlier pod of that name.
+    """
     found: list[SandboxFailure] = []
     for pod in pods.on(node):
         if has_started(pod) or pod.status.phase not in ("Pending", ""):
             continue
+        born = _seconds(pod.metadata.creation_timestamp)
         told = [
             e
             for e in events.about("Pod", pod.metadata.name, pod.metadata.namespace)
-            if e.reason == "FailedCreatePodSandBox"
+            if not e.last or _seconds(e.last) >= born
         ]
-        if told:
-            latest = max(told, key=lambda e: e.last.timestamp() if e.last else 0.0)
-            found.append(SandboxFailure(pod, latest.message, layer_of(latest.message)))
+        failed = [e for e in told if e.reason == "FailedCreatePodSandBox"]
+        if not failed:
+            continue
+        latest = max(failed, key=lambda e: _seconds(e.last))
+        if any(e.reason in _AFTER_SANDBOX and _seconds(e.last) > _seconds(latest.last) for e in told):
+            continue
+        found.append(SandboxFailure(pod, latest.message, layer_of(latest.message)))
     return found
+
+
+def _seconds(moment: datetime | None) -> float:
+    return moment.timestamp() if moment else 0.0
 
 
 def image_failures(node: str, pods: Pods, events: Events, reference: str) -> list[SandboxFailure]:

@@ -12,11 +12,11 @@ from checks.check import check
 from checks.finding import ERROR, WARN, Problem, Said
 from checks.image.compatibility import build_of_tag, named, runs
 from checks.image.reference import parse
-from checks.image.sandbox_events import platform_refused
+from checks.image.sandbox_events import other_windows, platform_refused
 from checks.workload.configured import pod_object, selects, workload_of
 from checks.workload.edits import new_pod, pod_event
 from facts.cluster.nodes import Nodes
-from facts.cluster.objects import NodeObject, PodObject
+from facts.cluster.objects import ContainerStatus, NodeObject, PodObject
 from facts.cluster.workloads import Events, Pods
 from facts.fact import Fact
 
@@ -43,27 +43,40 @@ def node_build(node: NodeObject) -> int:
     return int(match[1]) if match else 0
 
 
-def waiting_containers(pod: PodObject) -> Iterator[tuple[str, str]]:
-    """(image, message) of the containers that wait. A sandbox that cannot be made is another matter."""
+def waiting_containers(pod: PodObject) -> Iterator[tuple[ContainerStatus, str]]:
+    """The containers that wait, and the message. A sandbox that cannot be made is another matter."""
     for status in pod.status.container_statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.get("reason") != "ContainerCreating":
-            yield status.image, str(waiting.get("message", ""))
+            yield status, str(waiting.get("message") or "")
+
+
+def _unfit_by_tag(pod: PodObject, status: ContainerStatus, host: int) -> int | None:
+    """The build that the tag names, where this host cannot run it. HostProcess images run on every build, Hyper-V
+    isolation brings a kernel of its own, and what has run once fits.
+    """
+    ran = status.restart_count or status.last_state.terminated
+    if ran or pod.spec.host_process or "hyperv" in pod.spec.runtime_class_name.lower():
+        return None
+    built = build_of_tag(parse(status.image).tag)
+    return built if host and built and not runs(host, built) else None
 
 
 def refusals(nodes: Nodes, pods: Pods, events: Events) -> Iterator[tuple[NodeObject, Refusal]]:
     """Containers on Windows nodes that the runtime refused for their platform, by status or event."""
     for node in nodes.windows:
         for pod in pods.on(node.name):
-            told = " ".join(
+            told = [
                 e.message
                 for e in events.about("Pod", pod.metadata.name, pod.metadata.namespace)
                 if e.reason != "FailedCreatePodSandBox" and platform_refused(e.message)
-            )
-            for image, message in waiting_containers(pod):
-                words = message if platform_refused(message) else told if image in told else ""
+            ]
+            for status, message in waiting_containers(pod):
+                # A refused start names the container, a refused pull the image.
+                named = (t for t in told if status.image in t or f'"{status.name}"' in t)
+                words = message if platform_refused(message) else next(named, "")
                 if words:
-                    yield node, Refusal(pod, image, words)
+                    yield node, Refusal(pod, status.image, words)
 
 
 def names_windows(image: str) -> bool:
@@ -71,15 +84,17 @@ def names_windows(image: str) -> bool:
     told = parse(image)
     words = f"{told.path}:{told.tag}".lower()
     return (
-        build_of_tag(told.tag) is not None
+        # A number alone may be the number of a build at home.
+        (build_of_tag(told.tag) is not None and not told.tag.isdigit())
         or any(w in words for w in ("windowsservercore", "nanoserver", "servercore"))
         or (told.host == "mcr.microsoft.com" and told.path.startswith(("windows", "dotnet/framework")))
     )
 
 
-def _is_linux_chart(pod: PodObject, image: str) -> bool:
+def _looks_like_linux(refused: Refusal) -> bool:
+    pod = refused.pod
     bound = selects(pod, "windows") or (pod.spec.os is not None and pod.spec.os.name == "windows")
-    return not bound and not names_windows(image)
+    return not bound and not names_windows(refused.image) and not other_windows(refused.words)
 
 
 @check(
@@ -114,6 +129,65 @@ def _is_linux_chart(pod: PodObject, image: str) -> bool:
             finds="shop/old",
         ),
         Case(
+            "Docker names the container, in words without a code",
+            FLANNEL_2019,
+            (
+                new_pod("alerts", image="hub.corp.example/alerts:4", waiting="RunContainerError"),
+                pod_event(
+                    "alerts",
+                    "Failed",
+                    'Error: failed to start container "app": Error response from daemon: CreateComputeSystem app: '
+                    "The container operating system does not match the host operating system.",
+                ),
+            ),
+            finds="shop/alerts",
+        ),
+        Case(
+            "a pull that Docker refused, of a pod that asks for no system",
+            FLANNEL_2019,
+            (
+                new_pod(
+                    "lucky", image="hub.corp.example/app:4", selector={}, os_name="", waiting="ErrImagePull"
+                ),
+                pod_event(
+                    "lucky",
+                    "Failed",
+                    'Failed to pull image "hub.corp.example/app:4": rpc error: code = Unknown desc = a Windows '
+                    "version 10.0.20348-based image is incompatible with a 10.0.17763 host",
+                ),
+            ),
+            finds="shop/lucky",
+        ),
+        Case(
+            "a HostProcess image runs on every build",
+            FLANNEL_2022,
+            (
+                new_pod(
+                    "agent", image="hub.corp.example/agent:2-1809", host_process=True, waiting="ErrImagePull"
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "what has run and crashes fits",
+            FLANNEL_2022,
+            (new_pod("app", image="hub.corp.example/app:1809", restarts=4, waiting="CrashLoopBackOff"),),
+            quiet=True,
+        ),
+        Case(
+            "Hyper-V isolation",
+            FLANNEL_2022,
+            (
+                new_pod(
+                    "app",
+                    image="hub.corp.example/app:ltsc2019",
+                    runtime_class="runhcs-wcow-hypervisor",
+                    waiting="PodInitializing",
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
             "the same image where it fits", FLANNEL_2022, (new_pod("shiny", image=_SERVERCORE),), quiet=True
         ),
     ],
@@ -122,8 +196,9 @@ def os_mismatch(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]:
     """A container image is built for one Windows build, and a node runs only builds that its kernel supports.
 
     Rule: a container waits and the runtime said "no match for platform in manifest", "no matching manifest for
-    windows/amd64" or 0xc0370101; or it waits and its tag (1809, ltsc2019, ltsc2022, ltsc2025, …) names a build that
-    this node cannot run.
+    windows/amd64", 0xc0370101, or that the image is incompatible with the host; or it waits, has never run, and its
+    tag (1809, ltsc2019, ltsc2022, ltsc2025, …) names a build that this node cannot run. Tags of HostProcess pods
+    (which run on every build) and of Hyper-V isolated ones say nothing.
     Remedy: use the tag of the node's build, or pin the pods to nodes that fit with the label
     node.kubernetes.io/windows-build (`kubectl get nodes -L node.kubernetes.io/windows-build`).
     Confused with: a registry that wants credentials; the pause image, which stops all pods of a node.
@@ -137,13 +212,13 @@ def os_mismatch(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]:
     for node in nodes.windows:
         host = node_build(node)
         for pod in pods.on(node.name):
-            for image, _ in waiting_containers(pod):
+            for status, _ in waiting_containers(pod):
+                image = status.image
                 refused = told.get((pod.metadata.namespace, pod.metadata.name, image))
-                built = build_of_tag(parse(image).tag)
-                unfit = bool(host and built and not runs(host, built))
-                if unfit and built:
+                built = _unfit_by_tag(pod, status, host)
+                if built:
                     message = f"{image} is built for {named(built)}, and node {node.name} is {named(host)}."
-                elif refused and not _is_linux_chart(pod, image):
+                elif refused and not _looks_like_linux(refused):
                     message = f"{image} has nothing for {named(host)}, the build of node {node.name}."
                 else:
                     continue
@@ -193,8 +268,8 @@ def linux_on_windows(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]
     Rule: a pod on a Windows node asks for no operating system (nodeSelector, affinity, spec.os), its image does not
     name Windows, and the runtime found nothing for this platform in it. Pods of DaemonSets are judged by
     node.linux-daemonsets.
-    Remedy: give the workload `nodeSelector: {kubernetes.io/os: linux}`, or keep all such pods away: `kubectl taint
-    nodes NODE os=windows:NoSchedule`.
+    Remedy: give the workload `nodeSelector: {kubernetes.io/os: linux}`. To keep all such pods away, `kubectl taint
+    nodes NODE os=windows:NoSchedule`; but from then on every Windows workload needs a toleration for that taint.
     Confused with: a Windows image of the wrong build, for which the runtime uses the same words.
     Source: https://kubernetes.io/docs/concepts/windows/user-guide/.
     """
@@ -202,17 +277,17 @@ def linux_on_windows(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]
         pod = refused.pod
         if any(o.kind == "DaemonSet" for o in pod.metadata.owner_references):
             continue
-        if _is_linux_chart(pod, refused.image):
+        if _looks_like_linux(refused):
             yield Problem(
-                f"{refused.image} is no Windows image, and the pod asks for no operating system; it landed on "
-                f"{node.name}.",
+                f"{refused.image} has nothing for Windows node {node.name}, where it landed because the pod asks for "
+                "no operating system: it looks like a Linux image.",
                 pod_object(pod),
                 proof={Events: refused.words, Pods: f"nodeSelector: {pod.spec.node_selector or 'none'}"},
                 node=node.name,
             )
 
 
-_FLOATING = re.compile(r"^(?:\d+(?:\.\d+)*|latest|)$")
+_BASES = ("windows", "windows/servercore", "windows/nanoserver", "windows/server")
 
 
 @check(
@@ -235,6 +310,19 @@ _FLOATING = re.compile(r"^(?:\d+(?:\.\d+)*|latest|)$")
             severity=WARN,
         ),
         Case(
+            "an image above a base image, without a tag",
+            FLANNEL_2022,
+            (new_pod("iis", image="mcr.microsoft.com/windows/servercore/iis"),),
+            finds="shop/iis",
+            severity=WARN,
+        ),
+        Case(
+            "a framework tag of an old release",
+            FLANNEL_2022,
+            (new_pod("web", image="mcr.microsoft.com/dotnet/framework/aspnet:4.8-windowsservercore-1709"),),
+            quiet=True,
+        ),
+        Case(
             "a framework tag with its build",
             FLANNEL_2022,
             (
@@ -249,9 +337,9 @@ _FLOATING = re.compile(r"^(?:\d+(?:\.\d+)*|latest|)$")
 def latest_tag(pods: Pods) -> Iterator[Said]:
     """A floating tag of a Windows image points at another Windows build one day, and the pods stop starting.
 
-    Rule: an image below mcr.microsoft.com/windows/ with the tag latest or none is an error (latest has not been
-    published since April 2019); one below mcr.microsoft.com/dotnet/framework/ without a Windows version in its tag
-    is a warning.
+    Rule: a base image (mcr.microsoft.com/windows, windows/servercore, windows/nanoserver, windows/server) with the tag
+    latest or none is an error: latest has not been published since April 2019. Another image below windows/ with
+    latest or none, or one below dotnet/framework/ without a Windows version in its tag, is a warning.
     Remedy: name the build: ltsc2019, ltsc2022 or ltsc2025, as the node pool has it.
     Confused with: a tag that exists and cannot be pulled.
     Source:
@@ -267,14 +355,17 @@ def latest_tag(pods: Pods) -> Iterator[Said]:
                 continue
             seen.add(key)
             proof: dict[type[Fact], str] = {Pods: f"container {container.name}: image: {container.image}"}
-            if image.path.startswith("windows/") and image.tag in ("", "latest"):
+            none = image.tag in ("", "latest")
+            if image.path in _BASES and none:
                 yield Problem(
                     f"{container.image} names no build; Microsoft publishes no such tag since April 2019.",
                     pod_object(pod),
                     severity=ERROR,
                     proof=proof,
                 )
-            elif image.path.startswith("dotnet/framework/") and _FLOATING.match(image.tag):
+            elif (image.path.startswith("windows/") and none) or (
+                image.path.startswith("dotnet/framework/") and build_of_tag(image.tag) is None
+            ):
                 yield Problem(
                     f"{container.image} moves to another Windows build when Microsoft moves the tag.",
                     pod_object(pod),

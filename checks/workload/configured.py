@@ -121,7 +121,8 @@ def _term_selects(term: dict[str, Any], system: str) -> bool:
 def has_started(pod: PodObject) -> bool:
     """At least one container has run: the sandbox exists and an image was there."""
     return any(
-        s.state.running or s.state.terminated or s.restart_count for s in pod.status.container_statuses
+        s.state.running is not None or s.state.terminated is not None or s.restart_count
+        for s in pod.status.container_statuses
     )
 
 

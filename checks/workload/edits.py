@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -59,6 +59,8 @@ def new_pod(
     probe: Sequence[str] = (),
     owner: str = "",
     os_name: str = "windows",
+    runtime_class: str = "",
+    born_ago: float | None = None,
 ) -> Change:
     """Put the pod shop/NAME on the draft's node (where="linux": on the first Linux node; "": nowhere yet).
 
@@ -78,9 +80,10 @@ def new_pod(
             "app", ready=ready and not waiting, restart_count=restarts, image=image, state=state
         )
         well = "True" if status.ready else "False"
+        born = None if born_ago is None else draft.get(Now).utc - timedelta(seconds=born_ago)
         owners = (OwnerReference("ReplicaSet", f"{owner}-5d8c7"),) if owner else ()
         pod = PodObject(
-            Metadata(name, "shop", owner_references=owners),
+            Metadata(name, "shop", creation_timestamp=born, owner_references=owners),
             PodSpec(
                 node_name=node,
                 node_selector=dict(SELECTS_WINDOWS if selector is None else selector),
@@ -90,6 +93,7 @@ def new_pod(
                 containers=(container,),
                 dns_policy=dns_policy,
                 dns_config=dns_config,
+                runtime_class_name=runtime_class,
             ),
             PodStatus(
                 phase="Pending" if waiting and not restarts else "Running",
@@ -104,14 +108,15 @@ def new_pod(
     return apply
 
 
-def pod_event(pod: str, reason: str, message: str, *, count: int = 12, namespace: str = "shop") -> Change:
-    """Put a recent warning about NAMESPACE/POD among the events."""
+def pod_event(
+    pod: str, reason: str, message: str, *, count: int = 12, namespace: str = "shop", ago: float = 0
+) -> Change:
+    """Put a warning of `ago` seconds before now about NAMESPACE/POD among the events."""
 
     def apply(draft: Draft) -> None:
-        draft.put(
-            Events,
-            Events((*draft.get(Events).items, event(draft, "Pod", pod, namespace, reason, message, count))),
-        )
+        new = event(draft, "Pod", pod, namespace, reason, message, count)
+        new = replace(new, last_timestamp=draft.get(Now).utc - timedelta(seconds=ago))
+        draft.put(Events, Events((*draft.get(Events).items, new)))
 
     return apply
 

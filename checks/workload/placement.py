@@ -26,6 +26,12 @@ def _runtime_class(pod: PodObject) -> bool:
     return bool(pod.spec.runtime_class_name)
 
 
+def _kept_off_linux(pod: PodObject, nodes: Nodes) -> bool:
+    """Its nodeSelector (a node pool, a Windows build) fits no Linux node."""
+    wanted = pod.spec.node_selector.items()
+    return bool(wanted) and not any(wanted <= n.metadata.labels.items() for n in nodes.linux)
+
+
 @check(
     "workload.no-nodeselector",
     title="Windows workloads ask for Windows nodes",
@@ -45,6 +51,33 @@ def _runtime_class(pod: PodObject) -> bool:
             finds="shop/iis",
             severity=WARN,
         ),
+        Case(
+            "it asks for a Windows build, which no Linux node has",
+            FLANNEL_2022,
+            (new_pod("iis", image=_IMAGE, selector={"node.kubernetes.io/windows-build": "10.0.20348"}),),
+            quiet=True,
+        ),
+        Case(
+            "an image for both systems, which runs on Linux",
+            FLANNEL_2022,
+            (new_pod("agent", image="hub.corp.example/agent:7-windows-1809", selector={}, where="linux"),),
+            quiet=True,
+        ),
+        Case(
+            "a Linux image with the date of its making",
+            FLANNEL_2022,
+            (
+                new_pod(
+                    "hook",
+                    image="gcr.io/k8s-prow/hook:v20190903-4f1809e",
+                    selector={},
+                    os_name="",
+                    where="linux",
+                    waiting="ErrImagePull",
+                ),
+            ),
+            quiet=True,
+        ),
         Case("it asks for Windows", FLANNEL_2022, (new_pod("iis", image=_IMAGE),), quiet=True),
         Case(
             "a Linux image without a selector",
@@ -60,7 +93,8 @@ def no_node_selector(pods: Pods, nodes: Nodes) -> Iterator[Said]:
 
     Rule: an image names Windows (mcr.microsoft.com/windows, dotnet/framework, windowsservercore, nanoserver, an
     ltsc tag), and neither nodeSelector nor required node affinity nor a RuntimeClass asks for
-    kubernetes.io/os=windows: error on a Linux node or without one, warn where the pod happens to be on Windows.
+    kubernetes.io/os=windows, nor for a label that no Linux node has: error on a Linux node or without one, warn where
+    the pod happens to be on Windows. What has started on Linux is no Windows image.
     Remedy: add `nodeSelector: {kubernetes.io/os: windows}` to the workload's template.
     Confused with: taints: they keep pods away and do not draw the right ones.
     Source: https://kubernetes.io/docs/concepts/windows/user-guide/.
@@ -71,7 +105,9 @@ def no_node_selector(pods: Pods, nodes: Nodes) -> Iterator[Said]:
     seen: set[tuple[str, bool]] = set()
     for pod in pods.items:
         image = next((c.image for c in pod.spec.containers if names_windows(c.image)), "")
-        if not image or selects(pod, "windows") or _runtime_class(pod):
+        if not image or selects(pod, "windows") or _runtime_class(pod) or _kept_off_linux(pod, nodes):
+            continue
+        if pod.spec.node_name and pod.spec.node_name not in windows and has_started(pod):
             continue
         if any(o.kind == "DaemonSet" for o in pod.metadata.owner_references):
             # The DaemonSet controller pins each of its pods to a node by affinity; its template is what counts.
@@ -114,6 +150,17 @@ _TOO_LATE = (
             ),
             finds="shop/app",
         ),
+        Case(
+            "a Linux workload that strayed here",
+            FLANNEL_2022,
+            (
+                new_pod("db", image="postgres:16", selector={}, os_name="", waiting="CreateContainerError"),
+                pod_event(
+                    "db", "Failed", "Error: failed to create container: chown /d: not supported by windows"
+                ),
+            ),
+            quiet=True,
+        ),
         Case("absent, and all is well", FLANNEL_2022, (new_pod("app", os_name=""),), quiet=True),
     ],
 )
@@ -121,8 +168,8 @@ def os_field(pods: Pods, events: Events, server: ApiServer, nodes: Nodes) -> Ite
     """With `spec.os.name: windows` the API server refuses fields that only Linux knows; without it they fail on the
     node, late.
 
-    Rule: a pod that selects Windows has no spec.os, does not start, and the runtime says that something is not
-    supported on Windows (Kubernetes 1.25 or newer).
+    Rule: a pod that selects Windows, or runs a Windows image on a Windows node, has no spec.os, does not start, and
+    the runtime says that something is not supported on Windows (Kubernetes 1.25 or newer).
     Remedy: set `os: {name: windows}` in the pod template next to the nodeSelector, and take out the field that the
     API server then names.
     Confused with: the nodeSelector: spec.os does not schedule.
@@ -133,11 +180,8 @@ def os_field(pods: Pods, events: Events, server: ApiServer, nodes: Nodes) -> Ite
         return
     windows = {n.name for n in nodes.windows}
     for pod in pods.items:
-        if (
-            pod.spec.os is not None
-            or has_started(pod)
-            or not (selects(pod, "windows") or pod.spec.node_name in windows)
-        ):
+        here = pod.spec.node_name in windows and any(names_windows(c.image) for c in pod.spec.containers)
+        if pod.spec.os is not None or has_started(pod) or not (selects(pod, "windows") or here):
             continue
         told = next(
             (

@@ -64,6 +64,13 @@ def test_versions() -> None:
         ("ltsc2019-ltsc2022", None),  # both: a tag that tells nothing
         ("20042", None),
         ("nanoserver-2004", 19041),
+        ("v2.1-win1809-amd64", 17763),
+        ("4.8-windowsservercore-1709", 16299),
+        ("20H2", 19042),
+        ("v20180917-3f1909a", None),  # dates and commits
+        ("bionic-20190912", None),
+        ("build-118094", None),
+        ("10.0.12345", None),  # a version of something else
     ],
 )
 def test_build_named_by_a_tag(tag: str, build: int | None) -> None:
@@ -103,6 +110,14 @@ def test_references(text: str, host: str, path: str, tag: str) -> None:
 def test_short_and_long_names_are_the_same_image() -> None:
     assert same("nginx:1.27", "docker.io/library/nginx:1.27")
     assert not same("registry.k8s.io/pause:3.1", "registry.k8s.io/pause:3.10")
+    assert same("hub.corp.example/pause", "hub.corp.example/pause:latest")
+
+
+def test_a_digest_decides_where_both_have_one() -> None:
+    """containerd lists NAME:TAG@DIGEST without the tag."""
+    assert same("gke.gcr.io/pause:3.8@sha256:ab", "gke.gcr.io/pause@sha256:ab")
+    assert not same("gke.gcr.io/pause:3.8@sha256:ab", "gke.gcr.io/pause:3.8@sha256:cd")
+    assert not same("gke.gcr.io/pause:3.8", "gke.gcr.io/pause@sha256:ab")
 
 
 @pytest.mark.parametrize(
@@ -124,3 +139,4 @@ def test_layer_that_refused(message: str, layer: Layer) -> None:
 def test_an_unreachable_registry_did_not_refuse_the_platform() -> None:
     assert not platform_refused('failed to get sandbox image "x": dial tcp: i/o timeout')
     assert platform_refused("no matching manifest for windows/amd64 10.0.20348 in the manifest list entries")
+    assert platform_refused("a Windows version 10.0.20348-based image is incompatible with a 10.0.17763 host")
