@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from checks.cases import Change, Draft, change
 from checks.check import Case, check
-from checks.finding import ERROR, WARN, Object, Problem, Said
+from checks.finding import ERROR, WARN, CannotTell, Object, Problem, Said
 from facts.access import ThisNode
 from facts.cluster.objects import Metadata, PodObject, PodSpec, PodStatus
 from facts.cluster.workloads import Pods
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed, NotApplicable
-from facts.node.hns import Hns, HnsEndpoint
+from facts.node.hns import Hns, HnsEndpoint, Network
 from facts.node.kubernetes import KubeProxy
 
 ATTACHED = (2, 3)
 SPARE = 5
 
 
-def _pod_with(state: int) -> Change:
-    """A running pod shop/stranded on the first node, whose endpoint is in `state`."""
+def _pod_with(*states: int, leaving: datetime | None = None) -> Change:
+    """A running pod shop/stranded on the first node, whose endpoints are in `states`."""
 
     def apply(draft: Draft) -> None:
         pods, hns = draft.get(Pods), draft.get(Hns)
         spec, status = PodSpec(node_name=draft.node), PodStatus(phase="Running", pod_ip="10.244.1.77")
-        pod = PodObject(Metadata("stranded", "shop"), spec, status)
+        pod = PodObject(Metadata("stranded", "shop", deletion_timestamp=leaving), spec, status)
         draft.put(Pods, replace(pods, items=(*pods.items, pod)))
-        endpoint = HnsEndpoint("e77", "stranded", hns.networks[0].name, "10.244.1.77", state=state)
-        draft.put(Hns, replace(hns, endpoints=(*hns.endpoints, endpoint)))
+        network = hns.networks[0].name
+        added = (HnsEndpoint(f"e{s}", "stranded", network, "10.244.1.77", state=s) for s in states)
+        draft.put(Hns, replace(hns, endpoints=(*hns.endpoints, *added)))
 
     return apply
 
@@ -44,6 +46,51 @@ def _left_over(count: int) -> Change:
         return replace(hns, endpoints=(*hns.endpoints, *extra))
 
     return change(Hns, edit)
+
+
+def _starting(count: int) -> Change:
+    """Pods that the node makes at the moment: their endpoints are there, their addresses not yet in the API."""
+
+    def apply(draft: Draft) -> None:
+        pods = draft.get(Pods)
+        new = (
+            PodObject(Metadata(f"new-{i}", "shop"), PodSpec(node_name=draft.node), PodStatus(phase="Pending"))
+            for i in range(count)
+        )
+        draft.put(Pods, replace(pods, items=(*pods.items, *new)))
+
+    return apply
+
+
+def _done(count: int) -> Change:
+    """Pods of Jobs that have ended: they keep their addresses and hold no endpoint."""
+
+    def apply(draft: Draft) -> None:
+        pods = draft.get(Pods)
+        old = (
+            PodObject(
+                Metadata(f"job-{i}", "batch"),
+                PodSpec(node_name=draft.node),
+                PodStatus(phase="Succeeded", pod_ip=f"10.244.1.{200 + i}"),
+            )
+            for i in range(count)
+        )
+        draft.put(Pods, replace(pods, items=(*pods.items, *old)))
+
+    return apply
+
+
+def _docker_containers(draft: Draft) -> None:
+    """Somebody runs containers of their own on Docker's network nat."""
+    hns = draft.get(Hns)
+    own = tuple(HnsEndpoint(f"d{i}", "Ethernet", "nat", f"172.20.0.{i}") for i in range(12))
+    nat = Network("nat-id", "nat", "nat")
+    draft.put(Hns, replace(hns, networks=(*hns.networks, nat), endpoints=(*hns.endpoints, *own)))
+
+
+def _no_state(draft: Draft) -> None:
+    hns = draft.get(Hns)
+    draft.put(Hns, replace(hns, endpoints=tuple(replace(e, state=0) for e in hns.endpoints)))
 
 
 def _remote(draft: Draft) -> None:
@@ -72,6 +119,14 @@ def _remote(draft: Draft) -> None:
         Case("degraded", CLASSIC_2019, (_pod_with(5),), "shop/stranded"),
         Case("attached, not shared, as containerd has it", FLANNEL_2022, (_pod_with(2),), quiet=True),
         Case("remote endpoints are never attached", FLANNEL_2022, (_remote,), quiet=True),
+        Case("one that was left beside one that is attached", FLANNEL_2022, (_pod_with(1, 2),), quiet=True),
+        Case(
+            "a pod that is being deleted",
+            FLANNEL_2022,
+            (_pod_with(4, leaving=datetime(2026, 1, 2, tzinfo=UTC)),),
+            quiet=True,
+        ),
+        Case("HNS tells no states", FLANNEL_2022, (_no_state,), unknown=True),
     ],
 )
 def state(node: ThisNode, hns: Hns, pods: Pods) -> Iterator[Said]:
@@ -88,12 +143,13 @@ def state(node: ThisNode, hns: Hns, pods: Pods) -> Iterator[Said]:
     running = {
         p.status.pod_ip: p
         for p in pods.on(node.name)
-        if p.status.phase == "Running" and not p.spec.host_network
+        if p.status.phase == "Running" and not p.spec.host_network and not p.metadata.deletion_timestamp
     }
-    bad: dict[str, HnsEndpoint] = {}
-    for endpoint in hns.endpoints:
-        if not endpoint.remote and endpoint.state not in (*ATTACHED, 0) and endpoint.ip in running:
-            bad[endpoint.ip] = endpoint
+    own = [e for e in hns.endpoints if not e.remote and e.ip in running]
+    if own and not any(e.state for e in own):
+        yield CannotTell(f"HNS tells no state of the endpoints of {len(own)} pods.")
+    attached = {e.ip for e in own if e.state in ATTACHED}
+    bad = {e.ip: e for e in own if e.state not in (*ATTACHED, 0) and e.ip not in attached}
     for ip, endpoint in bad.items():
         pod = running[ip].metadata
         text = (
@@ -114,29 +170,45 @@ def state(node: ThisNode, hns: Hns, pods: Pods) -> Iterator[Said]:
     explains=[],
     cases=[
         Case("twelve are left", FLANNEL_2022, (_left_over(12),), "node"),
+        Case("and as many pods of Jobs that have ended", FLANNEL_2022, (_left_over(12), _done(12)), "node"),
         Case("a few while pods come and go", FLANNEL_2022, (_left_over(2),), quiet=True),
+        Case("twelve pods are being made", FLANNEL_2022, (_left_over(12), _starting(12)), quiet=True),
+        Case("containers of Docker's own", CLASSIC_2019, (_docker_containers,), quiet=True),
         Case("remote endpoints are kube-proxy's", CLASSIC_2019, (_remote,), quiet=True),
     ],
 )
 def leak(node: ThisNode, hns: Hns, pods: Pods, proxy: KubeProxy | Failed | NotApplicable) -> Iterator[Said]:
     """Endpoints that outlive their pods keep their addresses, until no pod gets one.
 
-    Rule: local endpoints (without *_ep and the source VIP) are more than 5 beyond the node's pods that have
-    an address and are not on the host network.
-    Remedy: drain the node, stop the kubelet, Get-HnsEndpoint | Remove-HnsEndpoint, start the kubelet.
+    Rule: local endpoints (without *_ep, the source VIP and those on networks of type nat or ICS) are more than 5
+    beyond the node's pods that have not ended and are not on the host network.
+    Remedy: drain the node, stop the kubelet, remove the endpoints that belong to no pod (Get-HnsEndpoint | ? {
+    -not $_.IsRemoteEndpoint -and $_.IPAddress -in 'ADDRESS', 'ADDRESS' } | Remove-HnsEndpoint), start the kubelet,
+    uncordon. Leave those whose name ends in _ep and the source VIP: the host and kube-proxy need them.
     Confused with: remote endpoints, which kube-proxy makes for every backend on another node.
     Source: Microsoft, "Common problems" of Kubernetes on Windows.
     """
     vip = proxy.source_vip if isinstance(proxy, KubeProxy) else ""
-    known = {p.status.pod_ip for p in pods.on(node.name) if p.status.pod_ip and not p.spec.host_network}
+    live = [
+        p
+        for p in pods.on(node.name)
+        if not p.spec.host_network and p.status.phase not in ("Succeeded", "Failed")
+    ]
+    known = {p.status.pod_ip for p in live if p.status.pod_ip}
+    others = {n.name for n in hns.networks} - {n.name for n in hns.pod_networks}
     local = [
-        e for e in hns.endpoints if not e.remote and not e.name.endswith("_ep") and (not vip or e.ip != vip)
+        e
+        for e in hns.endpoints
+        if not e.remote
+        and not e.name.endswith("_ep")
+        and (not vip or e.ip != vip)
+        and e.network not in others
     ]
     extra = [e for e in local if e.ip not in known]
-    if len(local) - len(known) > SPARE:
+    if len(local) - len(live) > SPARE:
         shown = ", ".join(f"{e.ip} {e.name[:12]}" for e in extra[:8])
         text = (
-            f"HNS on {node.name} holds {len(local)} local endpoints for {len(known)} pods: "
+            f"HNS on {node.name} holds {len(local)} local endpoints for {len(live)} pods: "
             f"{len(extra)} belong to none."
         )
         yield Problem(text, proof={Hns: f"without a pod: {shown}"})

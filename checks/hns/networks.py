@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import change, without
+from checks.cases import Change, Draft, change, fields, without
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_network, no_packets
@@ -76,6 +76,10 @@ def absent(node: ThisNode, hns: Hns, words: FlanneldWords | Failed) -> Iterator[
     yield Problem(f"HNS on {node.name} has no network that can carry pods (it has: {names}).", proof=proof)
 
 
+def _without_address(hns: Hns, name: str) -> tuple[Network, ...]:
+    return tuple(replace(n, management_ip="169.254.12.9") if n.name == name else n for n in hns.networks)
+
+
 @check(
     "hns.network.apipa",
     title="The pod network has a real management address",
@@ -96,6 +100,12 @@ def absent(node: ThisNode, hns: Hns, words: FlanneldWords | Failed) -> Iterator[
             "node",
         ),
         Case(
+            "the trigger network was made first, and took the card",
+            CLASSIC_2019,
+            (change(Hns, lambda h: replace(h, networks=_without_address(h, TRIGGER))),),
+            "node",
+        ),
+        Case(
             "Docker's nat does not matter",
             CLASSIC_2019,
             (
@@ -112,14 +122,15 @@ def apipa(node: ThisNode, hns: Hns) -> Iterator[Said]:
     """A management address that begins with 169.254 means that the card had no address when the switch took
     it over.
 
-    Rule: the ManagementIP of a pod network is in 169.254.0.0/16.
+    Rule: the ManagementIP of a pod network, or of the trigger network External, is in 169.254.0.0/16.
     Remedy: mend DHCP or give the card a fixed address, then remove the network (Get-HnsNetwork | ? Name -eq
     NAME | Remove-HnsNetwork) and restart flanneld. Microsoft's networkhealth.ps1 does not see this: it reads
     another name.
     Confused with: a second, link-local address on a healthy card.
     Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1.
     """
-    for network in hns.pod_networks:
+    trigger = tuple(n for n in hns.networks if n.name == TRIGGER)
+    for network in (*hns.pod_networks, *trigger):
         if network.management_ip.startswith(LINK_LOCAL):
             text = (
                 f"The network {network.name} on {node.name} has the management address "
@@ -135,6 +146,16 @@ def apipa(node: ThisNode, hns: Hns) -> Iterator[Said]:
             return
 
 
+def _calico(network: str) -> Change:
+    """A cluster with the DaemonSet calico-node, whose Windows nodes have this pod network."""
+
+    def apply(draft: Draft) -> None:
+        fields(Stack, cni="calico", cni_origin="DaemonSet calico-system/calico-node")(draft)
+        change(Hns, lambda h: replace(h, networks=tuple(replace(n, name=network) for n in h.networks)))(draft)
+
+    return apply
+
+
 @check(
     "hns.network.external-missing",
     title="The trigger network External exists",
@@ -148,20 +169,25 @@ def apipa(node: ThisNode, hns: Hns) -> Iterator[Said]:
             "node",
         ),
         Case("HostProcess flannel has none", FLANNEL_2022, quiet=True),
+        Case("Calico made its network, and External is gone", FLANNEL_2022, (_calico("Calico"),), "node"),
+        Case(
+            "Calico's policies on the network of another CNI", FLANNEL_2022, (_calico("azure"),), quiet=True
+        ),
     ],
 )
 def external_missing(node: ThisNode, hns: Hns, stack: Stack) -> Iterator[Said]:
     """The classic scripts and Calico make a network External first, so that the switch exists before pods
     come.
 
-    Rule: the node was set up by the classic scripts or uses Calico, and HNS has no network named External.
+    Rule: the node was set up by the classic scripts, or Calico made its pod network (which is called Calico), and HNS
+    has no network named External. Where Calico only does policies on the network of another CNI it makes none.
     Remedy: restart the network daemon (Restart-Service flanneld; delete the calico-node pod), which makes it
     again.
     Confused with: a missing pod network (hns.network.absent).
     Source: microsoft/SDN Kubernetes/flannel helper.psm1 and start.ps1.
     """
-    if not stack.classic and stack.cni != "calico":
-        yield Skip("Only the classic scripts and Calico make the network External.")
+    if not stack.classic and (stack.cni != "calico" or hns.network("Calico") is None):
+        yield Skip("Only the classic scripts and Calico as the pod network make the network External.")
         return
     if hns.network(TRIGGER) is None and hns.pod_networks:
         names = ", ".join(n.name for n in hns.networks) or "none"

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from checks.cases import Change, Draft, change, fails, without
+from checks.cases import Change, Draft, change, fails, fields, without
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_flanneld, no_load_balancers, no_packets, no_pods
-from checks.finding import ERROR, CannotTell, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
@@ -120,7 +120,15 @@ def _restarted(draft: Draft) -> None:
     severity=ERROR,
     explains=[*no_load_balancers(), *no_pods(), *no_packets()],
     cases=[
-        Case("HNS is younger than kube-proxy", CLASSIC_2019, (_restarted,), "node"),
+        Case(
+            "HNS is younger than kube-proxy, and empty",
+            CLASSIC_2019,
+            (_restarted, fields(Hns, load_balancers=())),
+            "node",
+            ERROR,
+        ),
+        Case("it has load balancers again", FLANNEL_2022, (_restarted,), "node", WARN),
+        Case("what it holds is not known", FLANNEL_2022, (_restarted, fails(Hns)), "node", ERROR),
         Case(
             "it died a day ago, and kube-proxy was started after that",
             CLASSIC_2019,
@@ -129,16 +137,18 @@ def _restarted(draft: Draft) -> None:
         ),
     ],
 )
-def crash(node: ThisNode, processes: Processes, log: EventLog | Failed) -> Iterator[Said]:
-    """When HNS dies, all its load balancers die with it; kube-proxy does not notice and never makes them
-    again.
+def crash(node: ThisNode, processes: Processes, hns: Hns | Failed, log: EventLog | Failed) -> Iterator[Said]:
+    """When HNS dies its load balancers may die with it; kube-proxy does not notice and does not make again what it
+    believes to be there.
 
-    Rule: the process of HNS started more than 30 s after kube-proxy did; the System log's records 7031 and
+    Rule: the process of HNS started more than 30 s after kube-proxy did: error; warn where HNS holds load balancers,
+    which it may have restored (proxy.lb-missing says whether some are missing). The System log's records 7031 and
     7034 of the Service Control Manager for the service hns say why.
     Remedy: Restart-Service kube-proxy, or delete the node's kube-proxy pod (with Calico also calico-node).
     AKS does this by itself whenever the process id of HNS changes.
     Confused with: a planned restart of HNS by somebody: the consequence is the same.
-    Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1; Azure/AgentBaker.
+    Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1; Azure/AgentBaker;
+    https://github.com/kubernetes/kubernetes/issues/110849 and 139519 (what HNS restores).
     """
     proxies = [p.created for p in processes.named("kube-proxy") if p.created is not None]
     if not proxies:
@@ -162,13 +172,22 @@ def crash(node: ThisNode, processes: Processes, log: EventLog | Failed) -> Itera
         e for e in (log.events if isinstance(log, EventLog) else ()) if _about_hns(e) and e.at >= started
     ]
     if records:
+        last = max(records, key=lambda e: e.at)
         proof[EventLog] = (
-            f"{records[-1].provider} {records[-1].id} at {records[-1].at:%Y-%m-%dT%H:%M:%SZ}: "
-            f"{', '.join(records[-1].properties)}"
+            f"{last.provider} {last.id} at {last.at:%Y-%m-%dT%H:%M:%SZ}: {', '.join(last.properties)}"
         )
     died = "died and was started again" if records else "was started again"
+    left, severity = "its load balancers may be gone", ERROR
+    if isinstance(hns, Hns):
+        held = len(hns.load_balancers)
+        proof[Hns] = f"{held} load balancers"
+        if held:
+            left, severity = f"it holds {held} load balancers, and kube-proxy makes no missing one anew", WARN
+        else:
+            left = "its load balancers are gone"
     yield Problem(
-        f"HNS on {node.name} {died} {minutes} minutes after kube-proxy: the load balancers are gone.",
+        f"HNS on {node.name} {died} {minutes} minutes after kube-proxy: {left}.",
+        severity=severity,
         proof=proof,
     )
 
