@@ -11,20 +11,15 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
-from checks.edits import no_service, service
-from checks.finding import ERROR, INFO, Problem, Said, Severity, Skip
+from checks.edits import extra_service, no_service, service
+from checks.finding import ERROR, INFO, CannotTell, Problem, Said, Severity, Skip
+from checks.kubelet.settings import ended_now, worked_out
 from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
 from facts.node.windows import Process, Processes, Service, Services
-
-
-def ended_now(services: Services | Failed) -> bool:
-    """Whether the kubelet's service stands still (or nssm holds it back) at this moment."""
-    found = services.named("kubelet") if isinstance(services, Services) else None
-    return found is not None and found.state != "Running"
 
 
 def not_launched(found: Service) -> bool:
@@ -40,12 +35,33 @@ def last_words(logs: NodeLogs | Failed) -> str:
     return (worst or lines or [""])[-1][:400]
 
 
-def _processes(count: int) -> Change:
+def _kubelets(processes: Processes) -> tuple[Process, ...]:
+    """The kubelets of the host. One in a console window has the session of who logged on; containers hold none.
+
+    The collector itself starts one for a moment, to ask it for its version.
+    """
+    found = (p for p in processes.processes if p.name.lower() == "kubelet.exe")
+    return tuple(p for p in found if not p.command_line.rstrip('" ').endswith("--version"))
+
+
+def _processes(count: int, **values: object) -> Change:
     def edit(found: Processes) -> Processes:
         rest = tuple(p for p in found.processes if p.name.lower() != "kubelet.exe")
-        return replace(found, processes=(*rest, *(Process("kubelet.exe", 3000 + i) for i in range(count))))
+        added = tuple(replace(Process("kubelet.exe", 3000 + i), **values) for i in range(count))
+        return replace(found, processes=(*rest, *added))
 
     return change(Processes, edit)
+
+
+def _one_more(**values: object) -> Change:
+    def edit(found: Processes) -> Processes:
+        added = replace(Process("kubelet.exe", 3100), **values)
+        return replace(found, processes=(*found.processes, added))
+
+    return change(Processes, edit)
+
+
+_RKE2 = (no_service("kubelet"), extra_service(Service("rke2", "Running", "Auto")))
 
 
 @check(
@@ -65,12 +81,23 @@ def _processes(count: int) -> Change:
             "the service says Running, and no process is there", FLANNEL_2019, (_processes(0),), finds="node"
         ),
         Case("no service and no process", FLANNEL_2022, (no_service("kubelet"), _processes(0)), finds="node"),
-        Case("a console window and a service", FLANNEL_2022, (_processes(2),), finds="node"),
+        Case("a console window and a service", FLANNEL_2022, (_one_more(session=2),), finds="node"),
         Case(
             "in a console window only",
             CLASSIC_2019,
-            (service("kubelet", state="Stopped"), _processes(1)),
+            (service("kubelet", state="Stopped"), _processes(1, session=2)),
             quiet=True,
+        ),
+        Case(
+            "asked for its version at that moment",
+            FLANNEL_2022,
+            (_one_more(command_line=r"C:\k\kubelet.exe --version"),),
+            quiet=True,
+        ),
+        Case("a child of RKE2", FLANNEL_2022, (*_RKE2, _processes(1)), quiet=True),
+        Case("RKE2 without it", FLANNEL_2022, (*_RKE2, _processes(0)), finds="node"),
+        Case(
+            "a child of RKE2, as far as can be seen", FLANNEL_2022, (*_RKE2, fails(Processes)), unknown=True
         ),
         Case(
             "held back by nssm", FLANNEL_2022, (service("kubelet", state="Paused"), _processes(0)), quiet=True
@@ -99,8 +126,9 @@ def not_running(node: ThisNode, services: Services, processes: Processes | Faile
     Rule: there is no process kubelet.exe on the host (or, where processes are not known, the service does not run), or
     there is more than one. A service that nssm has paused, or whose program it could not start, is
     kubelet.nssm-paused.
-    Remedy: `Start-Service kubelet`. If it ends again read its log: C:\\var\\log\\kubelet\\kubelet.err.log, or
-    C:\\k\\kubelet*.log. Two of them: close the console window and keep the service.
+    Remedy: `Start-Service kubelet`; with RKE2, whose child it is, `Restart-Service rke2`. If it ends again read its
+    log: C:\\var\\log\\kubelet\\kubelet.err.log, C:\\k\\kubelet*.log, or
+    C:\\var\\lib\\rancher\\rke2\\agent\\logs\\kubelet.log. Two of them: close the console window and keep the service.
     Confused with: a machine that has not joined yet, where the kubelet starts again and again (kubelet.prejoin-loop).
     Source: kubernetes-sigs/sig-windows-tools, debug scripts (exactly one process) and PrepareNode.ps1.
     """
@@ -111,7 +139,7 @@ def not_running(node: ThisNode, services: Services, processes: Processes | Faile
     if found is not None and not_launched(found):
         yield Skip("nssm could not start the program: see kubelet.nssm-paused.")
         return
-    count = len(processes.named("kubelet")) if isinstance(processes, Processes) else -1
+    count = len(_kubelets(processes)) if isinstance(processes, Processes) else -1
     state = _state(found)
     proof: dict[type[Fact], str] = {Services: f"kubelet: {state}"}
     if count >= 0:
@@ -120,8 +148,15 @@ def not_running(node: ThisNode, services: Services, processes: Processes | Faile
         yield Problem(
             f"{count} kubelets run on {node.name}: they overwrite each other's reports.", proof=proof
         )
+    elif count < 0 and found is None:
+        yield CannotTell(
+            f"{node.name} has no service kubelet; whether another program has started one is not known."
+        )
     elif count == 0 or (count < 0 and not services.running("kubelet")):
-        yield Problem(f"No kubelet runs on {node.name} (service: {state}).", proof=proof)
+        rke2 = services.named("rke2") if found is None else None
+        starter = f"RKE2's service is {rke2.state}" if rke2 else f"service: {state}"
+        remedy = "`Restart-Service rke2`: RKE2 starts the kubelet as its child." if rke2 else ""
+        yield Problem(f"No kubelet runs on {node.name} ({starter}).", proof=proof, remedy=remedy)
 
 
 def _state(found: Service | None) -> str:
@@ -255,60 +290,15 @@ def nssm_paused(
     )
 
 
-_SYSTEM = ("localsystem", r".\localsystem", r"nt authority\system", "system")
-
-
-@check(
-    "kubelet.runs-as",
-    title="The kubelet runs with administrator's rights",
-    severity=ERROR,
-    explains=[cause_of("node.notready")],
-    cases=[
-        Case(
-            "NetworkService",
-            FLANNEL_2022,
-            (service("kubelet", account=r"NT AUTHORITY\NetworkService"),),
-            finds="node",
-        ),
-        Case(
-            "an ordinary account", FLANNEL_2019, (service("kubelet", account=r".\svc-kubelet"),), finds="node"
-        ),
-        Case(
-            "the built-in administrator",
-            CLASSIC_2019,
-            (service("kubelet", account=r".\Administrator"),),
-            quiet=True,
-        ),
-    ],
-)
-def runs_as(node: ThisNode, services: Services) -> Iterator[Said]:
-    """Calls to HNS and HCS, to the registry and to drivers are refused (access is denied).
-
-    Rule: the account of the service kubelet is neither LocalSystem nor the built-in Administrator. Membership of
-    other accounts in Administrators is not asked.
-    Remedy: `sc.exe config kubelet obj= LocalSystem`, then `Restart-Service kubelet`. Run scripts that start it by hand
-    in an elevated shell.
-    Confused with: this console's own session, which remote UAC may have cut down; and an account that is a member of
-    Administrators, which is enough.
-    Source: kubernetes/kubernetes, cmd/kubeadm (`user is not running as administrator`).
-    """
-    found = services.named("kubelet")
-    if found is None or not found.account:
-        yield Skip("There is no service kubelet whose account could be judged.")
-        return
-    account = found.account.lower()
-    if account not in _SYSTEM and not account.endswith("\\administrator"):
-        yield Problem(
-            f"The kubelet on {node.name} runs as {found.account} and not as LocalSystem: HNS and HCS refuse it "
-            "unless that account is an administrator.",
-            proof={Services: f"kubelet: account {found.account}"},
-        )
-
-
 def _lost_config() -> Change:
     return fields(
         Kubelet, config_exists=False, config={}, flags={"config": r"C:\var\lib\kubelet\config.yaml"}
     )
+
+
+def _config_by_variable() -> Change:
+    path = "$env:KUBELET_CONFIG"
+    return fields(Kubelet, config_exists=False, config={}, config_path=path, flags={"config": path})
 
 
 def _log_without_config(draft: Draft) -> None:
@@ -337,6 +327,7 @@ def _log_without_config(draft: Draft) -> None:
             "lost, and the kubelet still runs", FLANNEL_2022, (_lost_config(),), finds="node", severity=INFO
         ),
         Case("flags only", CLASSIC_2019, (fields(Kubelet, config_exists=False),), quiet=True),
+        Case("its script works the path out", FLANNEL_2022, (_config_by_variable(),), unknown=True),
     ],
 )
 def prejoin_loop(node: ThisNode, kubelet: Kubelet, services: Services | Failed) -> Iterator[Said]:
@@ -350,6 +341,9 @@ def prejoin_loop(node: ThisNode, kubelet: Kubelet, services: Services | Failed) 
     Source: kubernetes-sigs/sig-windows-tools, PrepareNode.ps1 and StartKubelet.ps1 (inference).
     """
     if kubelet.config_exists or "config" not in kubelet.flags:
+        return
+    if worked_out(kubelet.config_path):
+        yield CannotTell(f"Which file {kubelet.config_path} is on {node.name} is not known.")
         return
     stands = ended_now(services)
     severity: Severity = ERROR if stands else INFO

@@ -11,13 +11,14 @@ from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import kubelet_config, kubelet_flags, service
 from checks.finding import ERROR, CannotTell, Problem, Said
-from checks.kubelet.process import ended_now
+from checks.kubelet.settings import doubt, final_lines
 from checks.relations import kubelet_silent
 from checks.versions import minor
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
+from facts.node.parsing import flags_of
 from facts.node.windows import Services
 
 ENDS_KUBELET = [
@@ -39,6 +40,9 @@ REMOVED = {
     "container-runtime": 27,
     "pod-infra-container-image": 35,
 }
+_OF_LOG_RUNNER = re.compile(
+    r"kube-log-runner(\.exe)?\b.*?kubelet(\.exe)?\b", re.I | re.S
+)  # has a -log-file of its own
 _UNKNOWN = re.compile(r"unknown flag: --([a-z0-9-]+)")
 
 
@@ -48,6 +52,13 @@ def _died_of(flag: str) -> Any:
         draft.put(NodeLogs, NodeLogs((LogTail("kubelet", r"C:\k\kubelet.log", None, line),)))
 
     return apply
+
+
+def _through_log_runner(draft: Draft) -> None:
+    """The service starts the kubelet by kube-log-runner, as GCE and OpenShift do, and stands still."""
+    line = r"C:\k\kube-log-runner.exe -log-file=C:\var\log\kubelet.log C:\k\kubelet.exe --v=2"
+    flags = {"log-file": r"C:\var\log\kubelet.log", "v": "2"}
+    fields(Kubelet, arguments=line, found_in="service", flags=flags)(draft)
 
 
 @check(
@@ -72,6 +83,7 @@ def _died_of(flag: str) -> Any:
         Case(
             "said before it was mended", FLANNEL_2022, (_died_of("keep-terminated-pod-volumes"),), quiet=True
         ),
+        Case("kube-log-runner's own -log-file", FLANNEL_2022, (_through_log_runner,), quiet=True),
         Case("1.18 still has them", CLASSIC_2019, (kubelet_flags(network_plugin="cni"),), quiet=True),
         Case("arguments not known", FLANNEL_2022, (fields(Kubelet, arguments="", flags={}),), unknown=True),
     ],
@@ -94,9 +106,13 @@ def flags_removed(
     """
     version = kubelet.version or node.object.status.node_info.kubelet_version
     number = minor(version)
-    last = logs.lines("kubelet")[-30:] if isinstance(logs, NodeLogs) and ended_now(services) else []
-    told = next((m.group(1) for line in reversed(last) if (m := _UNKNOWN.search(line))), "")
-    gone = [f for f in kubelet.flags if number is not None and REMOVED.get(f, 1000) <= number]
+    last = final_lines(services, logs)
+    told = next((m.group(1) for line in last if (m := _UNKNOWN.search(line))), "")
+    own = (
+        flags_of(_OF_LOG_RUNNER.sub("kubelet.exe", kubelet.arguments)) if "log-file" in kubelet.flags else {}
+    )
+    given = [f for f in kubelet.flags if f != "log-file" or f in own]
+    gone = [f for f in given if number is not None and REMOVED.get(f, 1000) <= number]
     if told and told not in gone:
         gone.append(told)
     if gone:
@@ -118,21 +134,54 @@ def _plain(value: Any) -> Any:
     return value.strip().strip("\"'") if isinstance(value, str) else value
 
 
-def _wrong(kubelet: Kubelet) -> list[str]:
+_WARNS_SINCE = 31  # from here on Windows' kubelet ignores Linux' values, and takes `none` for nothing
+_REFUSED = re.compile(
+    r"invalid configuration: (cgroupsPerQOS|enforceNodeAllocatable) \(.*?\bnot supported\b", re.I
+)
+
+
+def _wrong(kubelet: Kubelet, version: int | None) -> list[str]:
     """The settings that are missing or not as Windows needs them; the first two end the kubelet."""
     found: list[str] = []
+    warns = version is not None and version >= _WARNS_SINCE
     cgroups = _plain(kubelet.setting("cgroups-per-qos", "cgroupsPerQOS"))
-    if str(cgroups).lower() != "false":
+    off = str(cgroups).lower() == "false"
+    if not off and not warns:
         found.append(f"cgroupsPerQOS must be false and is {'not set' if cgroups is None else cgroups}")
     enforce = _plain(kubelet.setting("enforce-node-allocatable", "enforceNodeAllocatable"))
     items = enforce.split(",") if isinstance(enforce, str) else enforce
-    if items is None or any(str(i) not in ("", "none") for i in items):
-        found.append(
-            f"enforceNodeAllocatable must be empty and is {'not set' if enforce is None else enforce}"
-        )
+    nothing = ("", "none") if warns else ("",)
+    if (off or not warns) and (items is None or any(str(i) not in nothing for i in items)):
+        said = "not set, which means [pods]" if enforce is None else enforce
+        found.append(f"enforceNodeAllocatable must be empty and is {said}")
     if kubelet.setting("resolv-conf", "resolvConf") is None:
         found.append("resolvConf must be empty and is not set, so that it is /etc/resolv.conf")
     return found
+
+
+_SETTINGS = ("cgroups-per-qos", "enforce-node-allocatable", "resolv-conf")
+
+
+def _drop_ins(draft: Draft) -> None:
+    """All settings stand in files of a folder, as RKE2 has it since 1.32."""
+    line = (
+        r"kubelet.exe --config-dir=C:\var\lib\rancher\rke2\agent\etc\kubelet.conf.d --kubeconfig=C:\k\config"
+    )
+    fields(Kubelet, arguments=line, flags=flags_of(line), config_exists=False, config={}, config_path="")(
+        draft
+    )
+
+
+def _died_saying(words: str) -> Any:
+    def apply(draft: Draft) -> None:
+        line = f'E0102 03:04:05.0 4 run.go:72] "command failed" err="failed to validate kubelet configuration: {words}'
+        draft.put(NodeLogs, NodeLogs((LogTail("kubelet", r"C:\k\kubelet.log", None, line),)))
+        service("kubelet", state="Paused")(draft)
+
+    return apply
+
+
+_OLD = fields(Kubelet, version="v1.30.4")
 
 
 @check(
@@ -144,18 +193,39 @@ def _wrong(kubelet: Kubelet) -> list[str]:
         Case(
             "a Linux configuration",
             FLANNEL_2022,
-            (kubelet_config(cgroupsPerQOS=True, enforceNodeAllocatable=["pods"]),),
+            (_OLD, kubelet_config(cgroupsPerQOS=True, enforceNodeAllocatable=["pods"])),
             finds="node",
         ),
-        Case("nothing said", FLANNEL_2019, (kubelet_config(cgroupsPerQOS=None),), finds="node"),
+        Case(
+            "a Linux configuration, of which 1.31 only warns",
+            FLANNEL_2022,
+            (kubelet_config(cgroupsPerQOS=True, enforceNodeAllocatable=["pods"]),),
+            quiet=True,
+        ),
+        Case("half of it", FLANNEL_2022, (kubelet_config(enforceNodeAllocatable=None),), finds="node"),
+        Case(
+            "the kubelet itself says so",
+            FLANNEL_2022,
+            (
+                _died_saying(
+                    "[invalid configuration: CgroupsPerQOS (--cgroups-per-qos) true is not supported"
+                ),
+            ),
+            finds="node",
+        ),
+        Case("nothing said", FLANNEL_2019, (_OLD, kubelet_config(cgroupsPerQOS=None)), finds="node"),
         Case("the flag is gone", CLASSIC_2019, (kubelet_flags(resolv_conf=None),), finds="node"),
         Case("none is nothing", FLANNEL_2022, (kubelet_config(enforceNodeAllocatable=["none"]),), quiet=True),
+        Case(
+            "none was a value", CLASSIC_2019, (kubelet_flags(enforce_node_allocatable="none"),), finds="node"
+        ),
         Case(
             "flags instead of the file",
             CLASSIC_2019,
             (kubelet_flags(cgroups_per_qos="false", enforce_node_allocatable='""'),),
             quiet=True,
         ),
+        Case("a folder of files", FLANNEL_2022, (_drop_ins,), unknown=True),
         Case(
             "a file that cannot be read",
             FLANNEL_2022,
@@ -165,27 +235,35 @@ def _wrong(kubelet: Kubelet) -> list[str]:
         Case("not known", FLANNEL_2022, (fails(Kubelet),), unknown=True),
     ],
 )
-def windows_required(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
+def windows_required(
+    node: ThisNode, kubelet: Kubelet, services: Services | Failed, logs: NodeLogs | Failed
+) -> Iterator[Said]:
     """Control groups and resolv.conf do not exist on Windows: with Linux' values the kubelet ends, or no pod starts.
 
-    Rule: in force (flag before file) must be cgroupsPerQOS false, enforceNodeAllocatable empty or none, and resolvConf
-    set (to "" as a rule). What is not set has Linux' default.
+    Rule: in force (flag before file) must be cgroupsPerQOS false, enforceNodeAllocatable empty, and resolvConf set (to
+    "" as a rule). What is not set has Linux' default. From 1.31 cgroupsPerQOS true is only warned of, none counts as
+    empty, and what still ends the kubelet is cgroupsPerQOS false with enforceNodeAllocatable left at [pods]. Also
+    whatever the kubelet itself called an invalid configuration of these two, while it stands still.
     Remedy: In C:\\var\\lib\\kubelet\\config.yaml set `cgroupsPerQOS: false`, `enforceNodeAllocatable: []` and
     `resolvConf: ""`, or give the flags `--cgroups-per-qos=false --enforce-node-allocatable="" --resolv-conf=""`; then
     `Restart-Service kubelet`.
     Confused with: kubelet.resolvconf-invalid, where the setting is there and wrong.
     Source: kubernetes/kubernetes, pkg/kubelet/apis/config/validation (`… is not supported on Windows`) and
-    pkg/kubelet/types/constants.go; microsoft/SDN, helper.psm1; kubernetes-sigs/sig-windows-tools, PrepareNode.ps1.
+    pkg/kubelet/types/constants.go; https://github.com/kubernetes/kubernetes/pull/123137 and /124268 (1.31);
+    microsoft/SDN, helper.psm1; kubernetes-sigs/sig-windows-tools, PrepareNode.ps1.
     """
-    if kubelet.config_error:
-        yield CannotTell(f"{kubelet.config_path} cannot be read: {kubelet.config_error}")
-        return
-    if not kubelet.config_exists and ("config" in kubelet.flags or not kubelet.arguments):
-        yield CannotTell(
-            f"{kubelet.config_path} on {node.name} does not exist, so that settings are not known."
+    said = next((m for line in final_lines(services, logs) if (m := _REFUSED.search(line))), None)
+    if said is not None:
+        yield Problem(
+            f"The kubelet on {node.name} refuses its settings and ends: {said.string[said.start() :][:200]}",
+            proof={NodeLogs: said.string[said.start() :][:300]},
         )
         return
-    wrong = _wrong(kubelet)
+    unread = next((why for flag in _SETTINGS if (why := doubt(kubelet, node.name, flag))), "")
+    if unread:
+        yield CannotTell(unread)
+        return
+    wrong = _wrong(kubelet, minor(kubelet.version or node.object.status.node_info.kubelet_version))
     if wrong:
         yield Problem(
             f"Settings of the kubelet on {node.name} do not go with Windows: {'; '.join(wrong)}.",
@@ -218,6 +296,7 @@ def windows_required(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
             (kubelet_config(resolvConf=r"C:\k\resolv.conf"),),
             unknown=True,
         ),
+        Case("a folder of files", FLANNEL_2022, (_drop_ins,), unknown=True),
     ],
 )
 def resolvconf_invalid(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
@@ -229,7 +308,11 @@ def resolvconf_invalid(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
     Confused with: trouble with CoreDNS: here pods do not even start.
     Source: kubernetes/kubernetes, pkg/kubelet/network/dns/dns_windows.go (`Unexpected resolver config value`).
     """
+    unread = doubt(kubelet, node.name, "resolv-conf")
     value = _plain(kubelet.setting("resolv-conf", "resolvConf"))
+    if unread:
+        yield CannotTell(unread)
+        return
     if value is None or value == "" or value == "Host":
         return
     text = str(value)

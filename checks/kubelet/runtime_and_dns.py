@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.cases import fails
+from checks.cases import fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
-from checks.edits import kubelet_config, kubelet_flags
+from checks.edits import kubelet_config, kubelet_flags, service
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.kubelet.required import ENDS_KUBELET
+from checks.kubelet.settings import doubt, ended_now
 from checks.runtime.named_pipes import pipe_of
 from checks.versions import minor
 from facts.access import ThisNode
@@ -18,6 +19,7 @@ from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubelet
 from facts.node.runtime import Containerd
+from facts.node.windows import Services
 
 _LATEST_DOCKERSHIM = 23
 
@@ -46,22 +48,47 @@ _LATEST_DOCKERSHIM = 23
             (kubelet_flags(container_runtime_endpoint="npipe://./pipe/containerd-containerd"),),
             quiet=True,
         ),
-        Case("not set", FLANNEL_2019, (kubelet_flags(container_runtime_endpoint=None),), quiet=True),
+        Case(
+            "not set, and it runs",
+            FLANNEL_2019,
+            (kubelet_flags(container_runtime_endpoint=None),),
+            quiet=True,
+        ),
+        Case(
+            "not set, and it ends",
+            FLANNEL_2019,
+            (kubelet_flags(container_runtime_endpoint=None), service("kubelet", state="Paused")),
+            finds="node",
+        ),
+        Case(
+            "not set, as far as can be seen",
+            FLANNEL_2022,
+            (
+                kubelet_flags(container_runtime_endpoint=None),
+                fields(Kubelet, config={}, config_error="line 3"),
+            ),
+            unknown=True,
+        ),
         Case("dockershim needs none", CLASSIC_2019, (), quiet=True),
         Case("not known", FLANNEL_2022, (fails(Kubelet),), unknown=True),
     ],
 )
 def cri_endpoint(
-    node: ThisNode, kubelet: Kubelet, containerd: Containerd | Failed | NotApplicable
+    node: ThisNode,
+    kubelet: Kubelet,
+    containerd: Containerd | Failed | NotApplicable,
+    services: Services | Failed,
 ) -> Iterator[Said]:
     """The kubelet cannot find its runtime: it ends at its start, or the node stays NotReady.
 
     Rule: the endpoint in force begins with unix:// or is no pipe at all, or names a pipe other than
-    containerd-containerd that does not exist. Not set means containerd's pipe.
+    containerd-containerd that does not exist; or there is none, and the kubelet (1.24 or newer) stands still: without
+    one 1.24 to 1.26 end, and later ones ask Linux' socket.
     Remedy: `--container-runtime-endpoint=npipe:////./pipe/containerd-containerd` in kubeadm-flags.env, or
     `containerRuntimeEndpoint` in config.yaml; with kubeadm before 1.25 join with `--cri-socket` and the same value.
     Confused with: containerd that stands still (runtime.containerd.stopped).
-    Source: kubernetes-sigs/sig-windows-tools, guides; Azure/AgentBaker, Windows kubelet scripts.
+    Source: kubernetes-sigs/sig-windows-tools, guides; Azure/AgentBaker, Windows kubelet scripts; kubernetes/kubernetes,
+    cmd/kubelet/app/options (`address was not specified or empty`) and pkg/kubelet/apis/config/v1beta1/defaults.go.
     """
     number = minor(kubelet.version or node.object.status.node_info.kubelet_version)
     if (
@@ -73,6 +100,17 @@ def cri_endpoint(
         return
     value = str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or "").strip("\"'")
     pipe = pipe_of(value)
+    unread = doubt(kubelet, node.name, "container-runtime-endpoint")
+    if unread:
+        yield CannotTell(unread)
+        return
+    if not value and ended_now(services):
+        yield Problem(
+            f"The kubelet on {node.name} is told no container runtime endpoint, which is not containerd's pipe then.",
+            proof={
+                Kubelet: f"neither --container-runtime-endpoint nor the key in {kubelet.config_path or 'a file'}"
+            },
+        )
     if not value or pipe.lower() == "containerd-containerd":
         return
     proof: dict[type[Fact], str] = {Kubelet: f"container runtime endpoint {value} ({kubelet.found_in})"}
@@ -102,6 +140,12 @@ def cri_endpoint(
         Case("none", FLANNEL_2019, (kubelet_config(clusterDNS=None),), finds="node"),
         Case("one of two", CLASSIC_2019, (kubelet_flags(cluster_dns="169.169.0.100,1.1.1.1"),), quiet=True),
         Case("the Service is not known", FLANNEL_2022, (fails(ClusterNetwork),), unknown=True),
+        Case(
+            "no arguments to be seen",
+            FLANNEL_2022,
+            (fields(Kubelet, arguments="", flags={}, config={}, config_exists=False),),
+            unknown=True,
+        ),
     ],
 )
 def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> Iterator[Said]:
@@ -116,8 +160,9 @@ def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> It
     if not network.dns_address:
         yield CannotTell("The cluster's DNS Service is not known.", because=network.dns_address.failed)
         return
-    if kubelet.config_error or (not kubelet.config_exists and "config" in kubelet.flags):
-        yield CannotTell(f"{kubelet.config_path} of the kubelet cannot be read.")
+    unread = doubt(kubelet, node.name, "cluster-dns")
+    if unread:
+        yield CannotTell(unread)
         return
     value = kubelet.setting("cluster-dns", "clusterDNS")
     servers = (
