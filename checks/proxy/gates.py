@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change, fields
 from checks.check import check
-from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
-from checks.proxy.settings import NOT_WORKING, gates, minor
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said
+from checks.proxy.settings import HIDDEN, NOT_WORKING, gates, lines_since_it_worked, minor, unseen
 from facts.access import ThisNode
 from facts.derived.stack import Stack
-from facts.fact import Fact
-from facts.node.kubernetes import KubeProxy
+from facts.fact import Fact, Failed
+from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
 
 OVERLAY_ON_SINCE = 20  # beta
 DSR_ON_SINCE = 33  # beta
@@ -26,12 +26,32 @@ def _flags(**values: str) -> Change:
     return change(KubeProxy, lambda p: replace(p, flags=p.flags | new))
 
 
+_NOT_THERE = fields(KubeProxy, arguments="", flags={}, found_in="")
+
+
+def _log(line: str) -> Change:
+    tail = LogTail(
+        "kube-proxy", r"C:\var\log\pods\kube-proxy\1.log", text=f'E0102 03:04:05 run.go:74] err="{line}"'
+    )
+    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
+
+
 def _version(text: str) -> Change:
     def newer(node: ThisNode) -> ThisNode:
         info = replace(node.object.status.node_info, kube_proxy_version=text, kubelet_version=text)
         return ThisNode(replace(node.object, status=replace(node.object.status, node_info=info)))
 
     return change(ThisNode, newer)
+
+
+def _refused(logs: NodeLogs | Failed, gate: str) -> str:
+    """The last words of a kube-proxy that ended for this gate. A pod that restarts shows no command line meanwhile."""
+    words = (
+        f"{gate} feature gate not enabled",
+        f"cannot set feature gate {gate} to",
+        f"unrecognized feature gate: {gate}",
+    )
+    return next((t for t in reversed(lines_since_it_worked(logs)) if any(w in t for w in words)), "")
 
 
 @check(
@@ -54,26 +74,40 @@ def _version(text: str) -> Change:
             finds="node",
             severity=WARN,
         ),
+        Case(
+            "a pod that restarts: only its log tells",
+            FLANNEL_2022,
+            (
+                _NOT_THERE,
+                _log("cannot set feature gate WinOverlay to false, feature is locked to true"),
+            ),
+            finds="node",
+        ),
+        Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),
         Case("1.31 needs none", FLANNEL_2022, (_flags(feature_gates=""),), quiet=True),
     ],
 )
-def overlay_gate(node: ThisNode, proxy: KubeProxy, stack: Stack) -> Iterator[Said]:
+def overlay_gate(node: ThisNode, proxy: KubeProxy, stack: Stack, logs: NodeLogs | Failed) -> Iterator[Said]:
     """The gate WinOverlay had to be set in old versions; in new ones a left-over WinOverlay=false makes kube-proxy
     exit at start.
 
-    Rule: overlay and kube-proxy below 1.20 without WinOverlay=true: error. From 1.34 on WinOverlay=false: error,
+    Rule: kube-proxy's log ends with its refusal of the gate; or overlay and kube-proxy below 1.20 without
+    WinOverlay=true: error. From 1.34 on WinOverlay=false: error,
     the gate is locked. From 1.37 on WinOverlay or WinDSR on the command line: warn, they are about to be unknown.
     Remedy: below 1.20 add `--feature-gates=WinOverlay=true`; from 1.34 on take the gate out of the start command.
     Confused with: proxy.gate-dsr.
     Source: https://github.com/kubernetes/kubernetes/pull/133042; https://github.com/Azure/AgentBaker/pull/6925;
     https://github.com/kubernetes/kubernetes/issues/141988.
     """
+    if said := _refused(logs, "WinOverlay"):
+        yield Problem("kube-proxy exits at start because of the gate WinOverlay.", proof={NodeLogs: said})
+        return
     version = minor(node)
     if not version:
         yield CannotTell("The node reports no version of kube-proxy.")
         return
-    if not proxy.arguments:
-        yield Skip("No kube-proxy runs on this node.")
+    if (doubt := unseen(proxy)) is not None:
+        yield doubt
         return
     given = gates(proxy)
     proof: dict[type[Fact], str] = {
@@ -109,6 +143,13 @@ def overlay_gate(node: ThisNode, proxy: KubeProxy, stack: Stack) -> Iterator[Sai
             finds="node",
         ),
         Case(
+            "a pod that restarts: only its log tells",
+            FLANNEL_2022,
+            (_NOT_THERE, _log("WinDSR feature gate not enabled")),
+            finds="node",
+        ),
+        Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),
+        Case(
             "1.31 with it",
             FLANNEL_2022,
             (_flags(enable_dsr="true", feature_gates="WinOverlay=true,WinDSR=true"),),
@@ -122,24 +163,30 @@ def overlay_gate(node: ThisNode, proxy: KubeProxy, stack: Stack) -> Iterator[Sai
         ),
     ],
 )
-def dsr_gate(node: ThisNode, proxy: KubeProxy) -> Iterator[Said]:
+def dsr_gate(node: ThisNode, proxy: KubeProxy, logs: NodeLogs | Failed) -> Iterator[Said]:
     """`--enable-dsr=true` without its gate does not fall back: kube-proxy exits.
 
-    Rule: `--enable-dsr=true` on 1.32 or older without WinDSR=true: error (from 1.33 on the gate is on). From 1.34
-    on WinDSR=false: error, the gate is locked.
+    Rule: kube-proxy's log ends with its refusal of the gate; or `--enable-dsr=true` on 1.32 or older without
+    WinDSR=true: error (from 1.33 on the gate is on). From 1.34 on WinDSR=false: error, the gate is locked.
     Remedy: up to 1.32 add WinDSR=true to `--feature-gates`; from 1.34 on take the gate away.
     Confused with: a Windows too old for direct server return (os.ubr.dsr).
     Source: kubernetes pkg/proxy/winkernel/proxier.go and pkg/features/kube_features.go.
     """
+    if said := _refused(logs, "WinDSR"):
+        yield Problem("kube-proxy exits at start because of the gate WinDSR.", proof={NodeLogs: said})
+        return
     version = minor(node)
     if not version:
         yield CannotTell("The node reports no version of kube-proxy.")
+        return
+    if (doubt := unseen(proxy)) is not None:
+        yield doubt
         return
     given = gates(proxy)
     flags = f"--enable-dsr={proxy.flags.get('enable-dsr', '')} --feature-gates={proxy.flags.get('feature-gates', '')}"
     proof: dict[type[Fact], str] = {KubeProxy: flags, ThisNode: f"version 1.{version}"}
     asked = proxy.flags.get("enable-dsr", "").lower() == "true"
-    if asked and version < DSR_ON_SINCE and not given.get("WinDSR", False):
+    if asked and version < DSR_ON_SINCE and not given.get("WinDSR", given.get("AllAlpha", False)):
         yield Problem(
             f"kube-proxy 1.{version} exits at start: --enable-dsr=true needs the gate WinDSR=true.",
             proof=proof,

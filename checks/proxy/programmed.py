@@ -11,8 +11,13 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, Problem, Said, Skip
-from checks.proxy.settings import NOTHING_PROGRAMMED, SAME_SERVICE_ON_NODE, lines_since_it_worked
-from checks.service.ports import backends, cluster_ip_balancer, virtual_ports
+from checks.proxy.settings import (
+    NOTHING_PROGRAMMED,
+    SAME_SERVICE_ON_NODE,
+    creation_failed,
+    lines_since_it_worked,
+)
+from checks.service.ports import PROXY_NAME, backends, cluster_ip_balancer, virtual_ports
 from checks.workload.edits import new_service
 from facts.access import ThisNode
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
@@ -46,6 +51,18 @@ def _forget_shop(draft: Draft) -> None:
             CLASSIC_2019,
             (new_service("late", "169.169.77.7", 81),),
             finds="shop/late",
+        ),
+        Case(
+            "a Service with two ports, of which the pods have one",
+            FLANNEL_2022,
+            (new_service("half", "10.96.77.7", 81, backend_port="metrics"),),
+            quiet=True,
+        ),
+        Case(
+            "a Service that another proxy serves",
+            FLANNEL_2022,
+            (new_service("mesh", "10.96.77.7", 81, labels={PROXY_NAME: "cilium"}),),
+            quiet=True,
         ),
         Case(
             "a Service without backends",
@@ -90,7 +107,7 @@ def load_balancer_missing(
             Hns: f"{len(hns.load_balancers)} load balancers, none for {address}",
             EndpointSlices: f"{len(ready)} ready backends",
         }
-        said = _creation_failed(logs, served.name)
+        said = creation_failed(logs, "clusterip", served.name)
         yield Problem(
             f"Service {served.name} has {len(ready)} ready backends, and HNS on this node has no load "
             f"balancer for {address}.",
@@ -99,17 +116,11 @@ def load_balancer_missing(
         )
 
 
-def _creation_failed(logs: NodeLogs | Failed, service: str) -> str:
-    lines = logs.lines("kube-proxy") if isinstance(logs, NodeLogs) else []
-    return next(
-        (line for line in reversed(lines) if "policy creation failed" in line and service in line), ""
-    )
-
-
 _DENIED = re.compile(
     r"(?:Failed to list|Failed to watch|failed to list).*(?:forbidden|Forbidden|Unauthorized)"
 )
 _WAITS = "Not syncing hns until Services and Endpoints have been received from master"
+_SYNCED = "Caches are synced"  # for service config, endpoint slice config: they have been read
 _CLOCK = re.compile(r"^[IWEF]\d{4} (\d\d):(\d\d):(\d\d)")
 
 
@@ -164,6 +175,17 @@ def _seconds(line: str) -> int | None:
             quiet=True,
         ),
         Case(
+            "refused once, and it has read them since",
+            FLANNEL_2022,
+            (
+                _log(
+                    "E0102 03:04:05.000000 4310 reflector.go:150] failed to list *v1.Service: Unauthorized",
+                    "I0102 03:04:35.000000 4310 shared_informer.go:320] Caches are synced for service config",
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
             "it waited at start",
             CLASSIC_2019,
             (_log(f"I0102 03:04:05.000000 4310 proxier.go:9] {_WAITS}"),),
@@ -182,7 +204,9 @@ def kubeconfig(logs: NodeLogs) -> Iterator[Said]:
     Confused with: the seconds after its start.
     Source: kubernetes pkg/proxy/winkernel/proxier.go.
     """
-    lines = lines_since_it_worked(logs.lines("kube-proxy"))
+    lines = lines_since_it_worked(logs)
+    read = max((at for at, line in enumerate(lines) if _SYNCED in line), default=-1)
+    lines = lines[read + 1 :]
     denied = next((line for line in reversed(lines) if _DENIED.search(line)), "")
     if denied:
         yield Problem(

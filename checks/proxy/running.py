@@ -10,7 +10,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
-from checks.proxy.settings import NOT_WORKING, NOTHING_PROGRAMMED, proxy_pod
+from checks.proxy.settings import HIDDEN, NOT_WORKING, NOTHING_PROGRAMMED, proxy_pod, told_elsewhere, unseen
 from checks.workload.edits import without_pods
 from facts.access import ThisNode
 from facts.cluster.workloads import Pods
@@ -118,6 +118,7 @@ def not_running(
             (change(KubeProxy, lambda p: replace(p, flags=p.flags | {"proxy-mode": "ipvs"})),),
             finds="node",
         ),
+        Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),
     ],
 )
 def mode(proxy: KubeProxy) -> Iterator[Said]:
@@ -128,6 +129,9 @@ def mode(proxy: KubeProxy) -> Iterator[Said]:
     Confused with: missing direct server return, which is a separate flag.
     Source: microsoft/SDN Kubernetes/flannel/start-kubeproxy.ps1; userspace mode went in Kubernetes 1.26.
     """
+    if (doubt := unseen(proxy)) is not None:
+        yield doubt
+        return
     given = proxy.flags.get("proxy-mode", "")
     if given and given.lower() != "kernelspace":
         yield Problem(
@@ -161,6 +165,21 @@ def mode(proxy: KubeProxy) -> Iterator[Said]:
             ),
             finds="node",
         ),
+        Case(
+            "no override on the command line, but a configuration file",
+            FLANNEL_2022,
+            (
+                change(
+                    KubeProxy,
+                    lambda p: replace(
+                        p, flags={k: v for k, v in p.flags.items() if k != "hostname-override"}
+                    ),
+                ),
+                change(Os, lambda o: replace(o, hostname="EC2AMAZ-1")),
+            ),
+            unknown=True,
+        ),
+        Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),
         Case("the override is the name", FLANNEL_2022, (), quiet=True),
     ],
 )
@@ -168,12 +187,14 @@ def hostname_mismatch(node: ThisNode, proxy: KubeProxy, os: Os | Failed) -> Iter
     """kube-proxy takes an endpoint for local when its node has kube-proxy's own name. Under another name it makes
     remote endpoints over local ones, and pods lose their network.
 
-    Rule: `--hostname-override`, or without it the host name in lower case, is not the Node's name.
+    Rule: `--hostname-override`, or without it the host name in lower case, is not the Node's name. A configuration
+    file or a start script may say it too: then it cannot be told.
     Remedy: start kube-proxy with `--hostname-override=NODE`, NODE as `kubectl get nodes` has it.
     Confused with: a node name that DNS does not know.
     Source: https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/; Microsoft's common problems page.
     """
-    if not proxy.arguments:
+    if (doubt := unseen(proxy)) is not None:
+        yield doubt
         return
     # kube-proxy takes the name in lower case, whoever gives it.
     override = proxy.flags.get("hostname-override", "").strip().lower()
@@ -181,7 +202,11 @@ def hostname_mismatch(node: ThisNode, proxy: KubeProxy, os: Os | Failed) -> Iter
         yield CannotTell(f"kube-proxy goes by the host name, and that is not known: {os.why}")
         return
     name = override or (os.hostname.lower() if isinstance(os, Os) else "")
-    if name and name != node.name:
+    if name and name != node.name and not override and (place := told_elsewhere(proxy)):
+        yield CannotTell(
+            f"{place} may tell kube-proxy its name; by the host name it would be {name}, and the node is {node.name}."
+        )
+    elif name and name != node.name:
         origin = "--hostname-override" if override else "the host name"
         yield Problem(
             f"kube-proxy takes itself for {name} (from {origin}), and the node is {node.name}: it takes all "

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
+from checks.cases import fields
 from checks.causes import SAME_NODE, SAME_OBJECT, Link, Relation, cause_of
-from checks.finding import Finding
+from checks.finding import CannotTell, Finding, Said, Skip
 from checks.image.compatibility import version_of
 from facts.access import ThisNode
 from facts.cluster.objects import PodObject
 from facts.cluster.workloads import Pods
-from facts.node.kubernetes import KubeProxy
+from facts.fact import Failed
+from facts.node.kubernetes import KubeProxy, NodeLogs
+
+# For cases: kube-proxy runs, and without elevation nobody sees how it was started.
+HIDDEN = fields(KubeProxy, arguments="", flags={}, found_in="process")
 
 
 def both(*relations: Relation) -> Relation:
@@ -54,13 +61,75 @@ def network_name(proxy: KubeProxy, pod: PodObject | None) -> tuple[str, str]:
     return (proxy.kube_network, "KUBE_NETWORK on the node") if proxy.kube_network else ("", "")
 
 
-_WORKS = ("Hns LoadBalancer resource created", "Policy successfully applied for service")
+# Each is said of a Service or a backend, when Services have been read and the source VIP was accepted. The last two are
+# written at the usual verbosity too.
+_WORKS = (
+    "Hns LoadBalancer resource created",
+    "Policy successfully applied for service",
+    "Hns endpoint resource",
+    "Endpoint on overlay network",
+)
 
 
-def lines_since_it_worked(lines: list[str]) -> list[str]:
-    """The log after kube-proxy last programmed something: what it complained of before is mended."""
+_STAMP = re.compile(r"\s*[IWEF](\d\d)(\d\d \d\d:\d\d:\d\d)")
+
+
+def lines_since_it_worked(logs: NodeLogs | Failed) -> list[str]:
+    """What kube-proxy logged after it last programmed something: what it complained of before is mended.
+
+    Lines of several files (standard error, INFO, ERROR) stand in the order of their time.
+    """
+    if isinstance(logs, Failed):
+        return []
+    stamped: list[tuple[str, str, str]] = []
+    for log in reversed(logs.logs):  # the newest comes first
+        month = rest = ""
+        for line in log.text.splitlines() if log.component == "kube-proxy" else ():
+            if (match := _STAMP.match(line)) is not None:
+                month, rest = match.groups()
+            stamped.append((month, rest, line))
+    # The year is not told: in a log of December and January the latter is the later one.
+    turned = {"12", "01"} <= {month for month, _, _ in stamped}
+    stamped.sort(key=lambda s: (turned and "" < s[0] < "07", s[0], s[1]))
+    lines = [line for _, _, line in stamped]
     last = max((at for at, line in enumerate(lines) if any(word in line for word in _WORKS)), default=-1)
     return lines[last + 1 :]
+
+
+def creation_failed(logs: NodeLogs | Failed, what: str, service: str) -> str:
+    """kube-proxy's last words on a policy that HNS refused. Released versions do not name the Service in them: then the
+    last refusal of that kind (`what`: clusterip, nodeport) is worth showing for its code.
+    """
+    lines = logs.lines("kube-proxy") if isinstance(logs, NodeLogs) else []
+    refused = [t for t in lines if "policy creation failed" in t.lower()]
+    kinds = [t for t in refused if f"{what} policy creation failed" in t.lower()]
+    # Old versions say neither the kind nor the Service.
+    plain = [
+        t
+        for t in refused
+        if '"policy creation failed' in t.lower() or "] policy creation failed" in t.lower()
+    ]
+    return next((t for t in reversed(kinds) if service in t), (plain + kinds or [""])[-1])
+
+
+def unseen(proxy: KubeProxy) -> Said | None:
+    """What to say where kube-proxy's command line is not known: its flags are neither right nor wrong."""
+    if proxy.arguments:
+        return None
+    if proxy.found_in:
+        return CannotTell(
+            "kube-proxy runs, and its command line is not shown.",
+            hint="Look with an account that is administrator on the node: Windows hides command lines from others.",
+        )
+    return Skip("No kube-proxy runs on this node.")
+
+
+def told_elsewhere(proxy: KubeProxy) -> str:
+    """Where kube-proxy may be told what its flags do not say, as a sentence's subject; empty where nowhere."""
+    if proxy.flags.get("config"):
+        return f"The file of --config ({proxy.flags['config']})"
+    own = re.search(r"(?i)kube-?proxy(?:\.exe)?(?=[\"'\s]|$)", proxy.arguments)
+    return "" if own else "The script that starts kube-proxy"
 
 
 def gates(proxy: KubeProxy) -> dict[str, bool]:

@@ -56,6 +56,14 @@ def owner(target: Target, services: ServiceObjects, pods: Pods, nodes: Nodes) ->
     addresses = {a.address for n in nodes.items for a in n.status.addresses}
     for pod in pods.items:
         if pod.status.pod_ip == target.host and target.host not in addresses:
-            listens = any(p.container_port == target.port for c in pod.spec.containers for p in c.ports)
+            # Ports of containers need not be declared; a Service's target port tells as well.
+            listens = any(
+                p.container_port == target.port for c in pod.spec.containers for p in c.ports
+            ) or any(
+                target.port in (p.target_port, p.port if not p.target_port else 0)
+                for s in services.items
+                if s.metadata.namespace == pod.metadata.namespace
+                for p in s.spec.ports
+            )
             return f"pod {pod.metadata.namespace}/{pod.metadata.name}", listens
     return "", False

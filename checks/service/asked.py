@@ -14,7 +14,7 @@ from checks.service.addresses import owner, targets
 from checks.service.flows import ended, listed, node_port_of, of, tried, untold
 from checks.service.ports import node_ports
 from checks.workload.configured import Words, configured, on_windows, pod_object, shared_network
-from checks.workload.edits import new_pod, pod_log
+from checks.workload.edits import new_pod, new_service, pod_log
 from facts.access import ThisNode
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import PodObject
@@ -52,6 +52,26 @@ def _cluster_ip_client(draft: Draft) -> None:
             (
                 new_pod("client", ready=False, restarts=3),
                 pod_log("client", "dial win-web-public.shop:30080: timeout"),
+            ),
+            finds="shop/client",
+        ),
+        Case(
+            "a pod's own port, which its Service takes for a node port too",
+            FLANNEL_2022,
+            (
+                new_pod("metrics", ip="10.244.1.99"),
+                new_service("metrics", "10.96.77.7", 30990, node_port=30990),
+                new_pod("client", env={"A": "http://10.244.1.99:30990"}),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "a pod's address and a node port",
+            FLANNEL_2022,
+            (
+                new_pod("metrics", ip="10.244.1.99"),
+                new_service("metrics", "10.96.77.7", 80, node_port=30990),
+                new_pod("client", env={"A": "http://10.244.1.99:30990"}),
             ),
             finds="shop/client",
         ),

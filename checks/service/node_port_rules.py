@@ -6,16 +6,17 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
-from checks.finding import ERROR, INFO, WARN, Problem, Said
-from checks.proxy.settings import SAME_SERVICE_ON_NODE
+from checks.finding import ERROR, INFO, WARN, Problem, Said, Skip
+from checks.proxy.settings import SAME_SERVICE_ON_NODE, creation_failed
 from checks.service.flows import MET_AT_ITS_NODE_PORT
-from checks.service.ports import SERVICE_PORT_RANGE, backends, node_port_balancer, node_ports
+from checks.service.ports import backends, node_port_balancer, node_ports
 from checks.workload.edits import new_service
 from facts.access import ThisNode
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
+from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
 from facts.node.hns import Hns
 from facts.node.kubernetes import NodeLogs
@@ -45,6 +46,12 @@ def _first_node_port(draft: Draft) -> int:
             (new_service("edge", "10.96.77.7", 80, node_port=30999, local=True),),
             quiet=True,
         ),
+        Case(
+            "a CNI with a proxy of its own, which uses no load balancers of HNS",
+            FLANNEL_2022,
+            (fields(Stack, cni=""), fields(Hns, load_balancers=())),
+            quiet=True,
+        ),
         Case("HNS does not answer", FLANNEL_2022, (fails(Hns),), unknown=True),
     ],
 )
@@ -54,6 +61,7 @@ def load_balancer_present(
     services: ServiceObjects,
     slices: EndpointSlices,
     pods: Pods,
+    stack: Stack,
     logs: NodeLogs | Failed,
 ) -> Iterator[Said]:
     """A node port is a load balancer without a virtual address in HNS. Without it nobody connects through this node.
@@ -65,16 +73,16 @@ def load_balancer_present(
     Confused with: the limit that a Windows host does not reach its own node ports.
     Source: kubernetes pkg/proxy/winkernel/proxier.go.
     """
+    if not hns.load_balancers and stack.cni == "":
+        yield Skip("The CNI is not one that kwinnow knows, and HNS holds no load balancer of any Service.")
+        return
     for served in node_ports(services):
         ready = backends(served, slices, pods)
         if served.local_only:
             ready = [b for b in ready if b.node == node.name]
         if not ready or node_port_balancer(hns, served):
             continue
-        lines = logs.lines("kube-proxy") if isinstance(logs, NodeLogs) else []
-        said = next(
-            (t for t in reversed(lines) if "odeport policy creation failed" in t and served.name in t), ""
-        )
+        said = creation_failed(logs, "nodeport", served.name)
         port = f"{served.port.node_port}/{served.port.protocol}"
         rules = sorted({b.external_port for b in hns.load_balancers if not b.vips})
         shown = ", ".join(map(str, rules)) or "none"
@@ -176,6 +184,15 @@ def _dynamic(*, excluded: tuple[tuple[int, int], ...]) -> Change:
             quiet=True,
         ),
         Case(
+            "another range of node ports, excluded on purpose",
+            FLANNEL_2022,
+            (
+                without_node_port_rules,
+                change(Ports, lambda p: replace(p, excluded={"tcp": ((30000, 31500),)})),
+            ),
+            quiet=True,
+        ),
+        Case(
             "reserved by Windows, and no rule could be made",
             FLANNEL_2022,
             (
@@ -191,8 +208,8 @@ def port_taken(services: ServiceObjects, ports: Ports, hns: Hns | Failed) -> Ite
     """A node port is a port of Windows, too: a program, a reservation or an outgoing connection may hold it.
 
     Rule: a process listens on the node port: error (HNS answers 0x803b0013). The port lies in an excluded range and
-    HNS has no rule for it: error. It lies in the dynamic range, from which Windows takes ports for outgoing
-    connections, and no exclusion protects it: warn.
+    HNS has no rule for it: error (a range of a thousand ports and more was excluded on purpose). It lies in the dynamic
+    range, from which Windows takes ports for outgoing connections, and no exclusion protects it: warn.
     Remedy: end the program or change the nodePort; protect the whole range with `netsh int ipv4 add
     excludedportrange tcp 30000 2768` (and udp), or move the dynamic range above it with `netsh int ipv4 set
     dynamicport tcp 34000 31536`.
@@ -212,12 +229,15 @@ def port_taken(services: ServiceObjects, ports: Ports, hns: Hns | Failed) -> Ite
                 served.object,
                 proof={Ports: f"listening: {holder.address}:{port} by process {holder.pid}"},
             )
-        elif shut is not None and missing and not _whole_range(shut):
+        elif shut is not None and missing and not _deliberate(shut):
             yield Problem(
                 f"Windows reserved {kind} ports {shut[0]}-{shut[1]}, and with them node port {port} of "
                 f"Service {served.name}.",
                 served.object,
                 proof={Ports: f"excluded {kind}: {shut[0]}-{shut[1]}", Hns: f"no rule for port {port}"},
+                remedy="A range of a hundred ports was taken for Hyper-V or WinNAT: restart the node and exclude the "
+                "node ports before others come, `netsh int ipv4 add excludedportrange tcp 30000 2768`. A single port "
+                "was left behind by HNS: a restart of the node gives it back. Or give the Service another nodePort.",
             )
         elif shut is None and start <= port < start + count:
             yield Problem(
@@ -229,6 +249,6 @@ def port_taken(services: ServiceObjects, ports: Ports, hns: Hns | Failed) -> Ite
             )
 
 
-def _whole_range(reserved: tuple[int, int]) -> bool:
-    """An exclusion of all node ports is what guides advise, and does not hinder HNS."""
-    return reserved[0] <= SERVICE_PORT_RANGE[0] and reserved[1] >= SERVICE_PORT_RANGE[1]
+def _deliberate(reserved: tuple[int, int]) -> bool:
+    """Guides advise to exclude all node ports, which does not hinder HNS. Windows takes a hundred at a time, or one."""
+    return reserved[1] - reserved[0] >= 1000

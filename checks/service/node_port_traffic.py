@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
-from checks.finding import INFO, WARN, Problem, Said, Skip
+from checks.finding import INFO, WARN, CannotTell, Problem, Said, Skip
+from checks.proxy.settings import told_elsewhere
 from checks.service.addresses import own_addresses, targets
 from checks.service.flows import (
     MET_AT_ITS_NODE_PORT,
@@ -180,6 +181,23 @@ def _client(node: ThisNode, asked: list[Served], pods: Pods) -> PodObject | None
             severity=WARN,
         ),
         Case(
+            "without it, and all backends run elsewhere, as an ingress on Linux",
+            FLANNEL_2022,
+            (new_service("edge", "10.96.77.7", 80, node_port=30999, local=True),),
+            finds="shop/edge",
+            severity=INFO,
+        ),
+        Case(
+            "kube-proxy is not known and has made nothing: the way it works cannot be seen",
+            FLANNEL_2022,
+            (
+                new_service("edge", "10.96.77.7", 80, node_port=30999, local=True, backend_on="windows"),
+                change(Hns, lambda h: replace(h, load_balancers=())),
+                fails(KubeProxy),
+            ),
+            unknown=True,
+        ),
+        Case(
             "with it, and no backend on the node",
             FLANNEL_2022,
             (
@@ -208,8 +226,9 @@ def traffic_policy_local(
     return.
 
     Rule: a Service with a node port has externalTrafficPolicy Local, and kube-proxy on this node makes its load
-    balancers without direct server return: warn, the policy is not honoured and the client's address is lost. With
-    it and without a ready backend on this node: info, connections fail by design.
+    balancers without direct server return: the policy is not honoured and the client's address is lost; warn where a
+    backend is on this node, else info, for nobody need come here. With it and without a ready backend on this node:
+    info, connections fail by design.
     Remedy: start kube-proxy with `--enable-dsr=true` (up to 1.32 with the gate WinDSR), and run a backend on each
     node that clients use; or take policy Cluster.
     Confused with: a firewall in front of the node.
@@ -218,10 +237,17 @@ def traffic_policy_local(
     returns = any(b.dsr for b in hns.load_balancers) or (
         isinstance(proxy, KubeProxy) and proxy.flags.get("enable-dsr", "").lower() == "true"
     )
+    flags_known = isinstance(proxy, KubeProxy) and bool(proxy.arguments) and not told_elsewhere(proxy)
     for served in node_ports(services):
         ready = backends(served, slices, pods)
         if not served.local_only or not ready:
             continue
+        if not returns and not hns.load_balancers and not flags_known:
+            yield CannotTell(
+                "Neither kube-proxy's flags nor a load balancer in HNS shows whether it works with direct server "
+                "return here."
+            )
+            return
         local = [b for b in ready if b.node == node.name]
         port = served.port.node_port
         here = (
@@ -234,6 +260,7 @@ def traffic_policy_local(
                 f"Service {served.name} has policy Local, and kube-proxy here works without direct server "
                 f"return; {here} (node port {port}).",
                 served.object,
+                severity=WARN if local else INFO,
                 proof={
                     ServiceObjects: "externalTrafficPolicy: Local",
                     Hns: "DSR false on every load balancer",

@@ -58,11 +58,12 @@ def _without_rules(draft: Draft) -> None:
     draft.put(Hns, replace(hns, load_balancers=tuple(b for b in hns.load_balancers if b.vips)))
 
 
-def _caller(*, host_process: bool = True) -> Change:
+def _caller(*, host_process: bool = True, ready: bool = True) -> Change:
     """A pod that is told its own node's address with a node port."""
     return new_pod(
         "agent",
         host_process=host_process,
+        ready=ready,
         env=(HOST_IP, EnvVar("FRONT", "http://$(HOST_IP):30080/health")),
     )
 
@@ -104,9 +105,16 @@ def _told(
         Case(
             "a HostProcess agent that calls its own node",
             FLANNEL_2022,
-            (_caller(),),
+            (_caller(ready=False),),
             finds="shop/agent",
             severity=WARN,
+        ),
+        Case(
+            "one that is content, on a build where it may work",
+            FLANNEL_2022,
+            (_caller(),),
+            finds="shop/agent",
+            severity=INFO,
         ),
         Case(
             "on Server 2019 before August 2020",
@@ -178,7 +186,8 @@ def from_own_host(
     Rule: a HostProcess or hostNetwork pod is told its own node's address with a node port, or a connection that
     somebody asked for fails there; HNS has the rule; and where it was tried, other nodes reach the port, or this
     node reaches it on another node. Server 2019 below update 1432, or a rule without LocalRoutedVIP: info, it cannot
-    work. Otherwise warn: Kubernetes documents the limit, newer builds may do it.
+    work. Otherwise warn (Kubernetes documents the limit, newer builds may do it), and info for a pod that is ready
+    where nobody tried.
     Remedy: from the host use the pod's address or the ClusterIP, or another node's address with the node port.
     Confused with: a broken Service: test from another node first.
     Source: https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/; Microsoft's common problems page
@@ -194,6 +203,8 @@ def from_own_host(
             continue
         told.add(served.port.node_port)
         why, severity = _verdict(node, served, hns)
+        if flow is None and pod.ready:
+            severity = INFO  # nobody saw it fail
         yield Problem(
             f"Pod {pod.metadata.namespace}/{pod.metadata.name} calls its own node's node port, {words.text}: {why}.",
             pod_object(pod),

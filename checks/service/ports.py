@@ -12,7 +12,8 @@ from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
 from facts.node.hns import Hns, LoadBalancer
 
 PROTOCOLS = {"TCP": 6, "UDP": 17}
-SERVICE_PORT_RANGE = (30000, 32767)
+# With this label a Service belongs to another proxy, and kube-proxy leaves it alone.
+PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -44,9 +45,11 @@ class Backend(msgspec.Struct, frozen=True):
 
 
 def virtual_ports(services: ServiceObjects) -> Iterator[Served]:
-    """Every TCP or UDP port of a Service with a ClusterIP."""
+    """Every TCP or UDP port of a Service with a ClusterIP that kube-proxy serves."""
     for service in services.items:
         if service.spec.cluster_ip in ("", "None") or ":" in service.spec.cluster_ip:
+            continue
+        if PROXY_NAME in service.metadata.labels:
             continue
         for port in service.spec.ports:
             if port.protocol in PROTOCOLS:
@@ -61,17 +64,23 @@ def node_ports(services: ServiceObjects) -> Iterator[Served]:
 
 
 def backends(served: Served, slices: EndpointSlices, pods: Pods | None = None) -> list[Backend]:
-    """Ready IPv4 backends. Old slices do not name the node: then the pod with that address tells it."""
-    by_address = {p.status.pod_ip: p.spec.node_name for p in pods.items if p.status.pod_ip} if pods else {}
+    """Ready IPv4 backends of that port. Old slices do not name the node: then the pod with that address tells it."""
     meta = served.service.metadata
-    return [
-        Backend(address, endpoint.node_name or by_address.get(address, ""))
+    found = [
+        Backend(address, endpoint.node_name)
         for part in slices.of(meta.namespace, meta.name)
+        if any(
+            p.name == served.port.name and p.protocol == served.port.protocol and p.port for p in part.ports
+        )
         for endpoint in part.endpoints
         if endpoint.ready
         for address in endpoint.addresses
         if ":" not in address
     ]
+    if pods is None or all(b.node for b in found):
+        return found
+    by_address = {p.status.pod_ip: p.spec.node_name for p in pods.items if p.status.pod_ip}
+    return [b if b.node else Backend(b.address, by_address.get(b.address, "")) for b in found]
 
 
 def cluster_ip_balancer(hns: Hns, served: Served) -> LoadBalancer | None:

@@ -168,6 +168,8 @@ def new_service(
     local: bool = False,
     protocol: str = "TCP",
     namespace: str = "shop",
+    backend_port: str = "http",
+    labels: Mapping[str, str] | None = None,
 ) -> Change:
     """Put a Service with one ready backend ("linux": on the first Linux node, "windows": on the draft's, "": none)."""
 
@@ -178,15 +180,14 @@ def new_service(
             (ServicePort("http", protocol, port, port, node_port),),
             external_traffic_policy="Local" if local else "Cluster",
         )
-        service = ServiceObject(Metadata(name, namespace), spec)
+        service = ServiceObject(Metadata(name, namespace, labels=dict(labels or {})), spec)
         draft.put(ServiceObjects, ServiceObjects((*draft.get(ServiceObjects).items, service)))
         node = {"linux": draft.get(Nodes).linux[0].name, "windows": draft.node}.get(backend_on, "")
         endpoints = (Endpoint(("10.244.99.9",), node_name=node),) if node else ()
-        labels = {"kubernetes.io/service-name": name}
         part = EndpointSliceObject(
-            Metadata(f"{name}-x", namespace, labels=labels),
+            Metadata(f"{name}-x", namespace, labels={"kubernetes.io/service-name": name}),
             endpoints,
-            (EndpointPort("http", protocol, port),),
+            (EndpointPort(backend_port, protocol, port),),
         )
         draft.put(EndpointSlices, EndpointSlices((*draft.get(EndpointSlices).items, part)))
 
