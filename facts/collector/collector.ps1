@@ -7,12 +7,19 @@ function Format-Utc($date) {
     ([DateTime]$date).ToUniversalTime().ToString('o')
 }
 # Reads a file that its writer holds open, without standing in the way of its rotation. $null where there is none.
+# Of a longer file than `$last` its end, a little more than that, and its byte order mark if it is of UTF-16.
 function Read-Bytes([string]$path, [int]$last = 0) {
     if (-not (Test-Path -LiteralPath $path -PathType Leaf)) { return $null }
     $file = [IO.File]::Open((Get-Item -LiteralPath $path -Force).FullName, 'Open', 'Read', 'ReadWrite, Delete')
     try {
-        if ($last -gt 0 -and $file.Length -gt $last) { [void]$file.Seek(-$last, 'End') }
         $memory = New-Object IO.MemoryStream
+        if ($last -gt 0 -and $file.Length -gt $last + 1) {
+            $head = New-Object byte[] 2
+            [void]$file.Read($head, 0, 2)
+            if ((Read-Bom $head) -eq 'utf-16') { $memory.Write($head, 0, 2) }
+            $start = $file.Length - $last - 1
+            [void]$file.Seek($start - $start % 2, 'Begin')
+        }
         $file.CopyTo($memory)
         , $memory.ToArray()
     } finally { $file.Dispose() }
@@ -21,11 +28,14 @@ function Read-Bytes([string]$path, [int]$last = 0) {
 function Format-Text($bytes) {
     (New-Object IO.StreamReader (New-Object IO.MemoryStream (, $bytes)), ([Text.Encoding]::UTF8), $true).ReadToEnd()
 }
-# A file as text. $null where it does not exist.
+# A file as text. $null where it does not exist. An end begins with a whole line: in half a line nobody would know a
+# secret for what it is.
 function Read-Text([string]$path, [int]$last = 0) {
     $bytes = Read-Bytes $path $last
     if ($null -eq $bytes) { return $null }
-    Format-Text $bytes
+    $text = Format-Text $bytes
+    if ($last -gt 0 -and $bytes.Length -gt $last) { $text = $text.Substring($text.IndexOf([char]10) + 1) }
+    $text
 }
 function Read-Bom($bytes) {
     if ($bytes.Length -ge 3 -and $bytes[0] -eq 0xEF -and $bytes[1] -eq 0xBB -and $bytes[2] -eq 0xBF) { return 'utf-8' }
@@ -46,7 +56,8 @@ function Read-Registry([string]$path) {
 function Read-Program([string]$program, [string[]]$arguments) {
     $ErrorActionPreference = 'Continue'
     $global:LASTEXITCODE = 0
-    $said = @(& $program @arguments 2>&1)
+    # What cannot be started at all, say a file that was cut short, is told as what fails.
+    try { $said = @(& $program @arguments 2>&1) } catch { return @{ out = ''; err = [string]$_.Exception.Message; code = -1 } }
     $out = @($said | Where-Object { $_ -isnot [Management.Automation.ErrorRecord] } | ForEach-Object { [string]$_ })
     $err = @($said | Where-Object { $_ -is [Management.Automation.ErrorRecord] } | ForEach-Object { [string]$_.Exception.Message })
     @{ out = [string]::Join("`n", $out); err = [string]::Join("`n", $err); code = [int]$LASTEXITCODE }
@@ -64,6 +75,51 @@ function Get-ProgramPath([string]$line) {
     if ($line -match '^\s*(.+?\.exe)(\s|$)') { return $Matches[1] }
     if ($line -match '^\s*(\S+)') { return $Matches[1] }
     ''
+}
+# A path as Windows writes it: Kubernetes' programs take drive C where none is named.
+function Format-Path([string]$path) {
+    $path = ($path -replace '/', '\')
+    if ($path -like '\*' -and $path -notlike '\\*') { $path = "C:$path" }
+    $path
+}
+# The value of an argument: quoted as a whole, quoted alone, or not quoted. '' where it is not there.
+function Get-Argument([string]$line, [string]$name) {
+    if ($line -match "(?<![\w-])`"--?$name[= ]((?:(?! --?\w)[^`"])+)`"") { return $Matches[1] }
+    if ($line -match "(?<![\w-])--?$name(?:=|\s+)(?:`"([^`"]*)`"|'([^']*)'|([^`"'\s]+))") { return "$($Matches[1])$($Matches[2])$($Matches[3])" }
+    ''
+}
+# containerd as its service starts it, as nssm does, or as a process of another's service, such as RKE2's.
+function Get-Containerd {
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'" | Select-Object -First 1
+    $line = ''
+    $program = ''
+    if ($service) {
+        $line = [string]$service.PathName
+        $program = Get-ProgramPath $line
+        $nssm = Read-Nssm 'containerd'
+        if ($nssm -and $program -like '*nssm*') { $program = $nssm.application; $line = $nssm.parameters }
+    } else {
+        foreach ($process in Get-HostProcess 'containerd.exe' | Select-Object -First 1) { $line = [string]$process.CommandLine; $program = [string]$process.ExecutablePath }
+    }
+    if (-not $program -or -not (Test-Path -LiteralPath $program -PathType Leaf)) { $program = [string](Find-Program 'containerd.exe' @('C:\Program Files\containerd\containerd.exe', 'C:\Program Files\containerd\bin\containerd.exe', 'C:\var\lib\rancher\rke2\bin\containerd.exe')) }
+    $config = Format-Path (Get-Argument $line '(?:config|c)')
+    if (-not $config) { $config = if ($program -like '*\rancher\rke2\*') { 'C:\var\lib\rancher\rke2\agent\etc\containerd\config.toml' } else { 'C:\Program Files\containerd\config.toml' } }
+    @{ present = [bool]($service -or $program); line = $line; program = $program; config = $config }
+}
+# crictl, where containerd or nothing else runs pods: with Docker it would ask a pipe that nobody serves.
+function Find-Crictl {
+    $crictl = Find-Program 'crictl.exe' @('C:\Program Files\containerd\crictl.exe', 'C:\Program Files\containerd\bin\crictl.exe', 'C:\k\crictl.exe', 'C:\usr\local\bin\crictl.exe', 'C:\bin\crictl.exe', 'C:\var\lib\rancher\rke2\bin\crictl.exe')
+    if ($crictl -and (Get-CimInstance -ClassName Win32_Service -Filter "Name='docker'") -and -not (Get-Containerd).present) { return $null }
+    $crictl
+}
+# Names of pipes. One with a character that no path may have, and Windows PowerShell lists none at all
+# (https://github.com/dotnet/diagnostics/issues/3104): then those of `$wanted` are tried by name.
+function Find-Pipe([string[]]$wanted) {
+    $failed = $null
+    $names = @()
+    try { $names = @(Get-ChildItem -LiteralPath '\\.\pipe\' -ErrorAction SilentlyContinue -ErrorVariable failed | ForEach-Object { [string]$_.Name }) } catch { $failed = $_ }
+    if ($failed) { $names += @($wanted | Where-Object { $names -notcontains $_ -and (Test-Path -LiteralPath "\\.\pipe\$_") }) }
+    $names
 }
 # Host processes of one program. Those of ordinary containers live in sessions of their own; 0 is the host's.
 function Get-HostProcess([string]$name) {

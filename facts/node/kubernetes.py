@@ -16,12 +16,18 @@ from facts.node.parsing import (
     json_document,
     listing,
     mapping,
+    merged,
     script_arguments,
     subject_values,
     text,
     yaml_document,
 )
 from facts.node.windows import Nssm
+
+
+class RawConfigFile(msgspec.Struct, frozen=True):
+    path: str
+    text: str
 
 
 class RawKubelet(msgspec.Struct, frozen=True):
@@ -38,6 +44,8 @@ class RawKubelet(msgspec.Struct, frozen=True):
     config_path: str = ""
     config_exists: bool = False
     config: str = ""
+    config_dir: str = ""
+    config_more: tuple[RawConfigFile, ...] = ()
 
     def arguments(self) -> tuple[str, str]:
         """The command line in force and where it stands; the most certain place first."""
@@ -65,7 +73,7 @@ class Kubelet(Fact, frozen=True):
     flags: dict[str, str] = {}  # without leading dashes; a bare flag is "true"
     config_path: str = ""
     config_exists: bool = False
-    config: dict[str, Any] = {}  # parsed KubeletConfiguration
+    config: dict[str, Any] = {}  # parsed KubeletConfiguration, with what the files of --config-dir add to it
     config_error: str = ""
     flags_env: str = ""  # content of kubeadm-flags.env
 
@@ -73,6 +81,10 @@ class Kubelet(Fact, frozen=True):
     def read(cls, answer: RawKubelet) -> Kubelet:
         arguments, found_in = answer.arguments()
         config, error = yaml_document(answer.config) if answer.config_exists else ({}, "")
+        # Lexical order, the last one wins: pkg/kubelet/config, --config-dir.
+        for file in sorted(answer.config_more, key=lambda f: f.path.split("\\")):
+            more, why = yaml_document(file.text)
+            config, error = merged(config, more), error or (f"{file.path}: {why}" if why else "")
         return cls(
             answer.program,
             answer.version.rpartition(" ")[2].strip(),
@@ -207,6 +219,7 @@ class RawKubeconfigs(msgspec.Struct, frozen=True):
 
     kubeconfigs: tuple[RawKubeconfig, ...]
     certificates: tuple[RawCertificateFile, ...] = ()
+    told: str = ""
 
 
 def _entry(document: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
@@ -263,6 +276,7 @@ class Kubeconfigs(Fact, frozen=True):
 
     kubeconfigs: tuple[Kubeconfig, ...]
     certificates: tuple[CertificateFile, ...] = ()
+    told: str = ""  # the path that the kubelet's --kubeconfig names
 
     @classmethod
     def read(cls, answer: RawKubeconfigs) -> Kubeconfigs:
@@ -271,11 +285,14 @@ class Kubeconfigs(Fact, frozen=True):
             for f in answer.certificates
             for c in (f.certificate,)
         )
-        return cls(tuple(read_kubeconfig(k) for k in answer.kubeconfigs), files)
+        return cls(tuple(read_kubeconfig(k) for k in answer.kubeconfigs), files, answer.told)
 
     @property
     def kubelet(self) -> Kubeconfig | None:
-        """The one the kubelet uses: kubeadm's, else the classic one, else RKE2's."""
+        """The one the kubelet uses: that it is told, else kubeadm's, else the classic one, else RKE2's."""
+        told = next((k for k in self.kubeconfigs if self.told and k.path.lower() == self.told.lower()), None)
+        if told is not None:
+            return told
         for tail in (r"\kubelet.conf", r"\k\config", r"\kubelet.kubeconfig"):
             found = next(
                 (k for k in self.kubeconfigs if k.path.lower().endswith(tail) and "bootstrap" not in k.path),

@@ -47,6 +47,19 @@ def mapping(value: Any) -> Document:
     return value if isinstance(value, dict) else {}
 
 
+def merged(base: Document, more: Document) -> Document:
+    """`more` over `base`: mappings key by key, null takes a key away, everything else is replaced (RFC 7396)."""
+    result = dict(base)
+    for key, value in more.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict):
+            result[key] = merged(mapping(result.get(key)), value)
+        else:
+            result[key] = value
+    return result
+
+
 def listing(value: Any) -> list[Any]:
     """`value` as a list: what 5.1 or an author has unrolled is one element, nothing is none."""
     if value is None:

@@ -10,8 +10,9 @@ foreach ($a in Get-NetIPAddress -AddressFamily IPv4) {
 }
 $list = foreach ($a in Get-NetAdapter -IncludeHidden) {
     $index = [int]$a.ifIndex
-    $mtu = [int]$a.MtuSize
-    if ($ip[$index] -and $ip[$index].NlMtu) { $mtu = [int]$ip[$index].NlMtu }
+    # 4294967295 stands for no limit.
+    $mtu = [long]$a.MtuSize
+    if ($ip[$index] -and $ip[$index].NlMtu) { $mtu = [long]$ip[$index].NlMtu }
     @{
         name = [string]$a.Name; description = [string]$a.InterfaceDescription; index = $index; status = [string]$a.Status; mac = [string]$a.MacAddress; mtu = $mtu
         virtual = [bool]$a.Virtual; hidden = [bool]$a.Hidden; forwarding = ($ip[$index] -and [string]$ip[$index].Forwarding -eq 'Enabled'); category = [string]$category[$index]

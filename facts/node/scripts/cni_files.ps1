@@ -1,21 +1,17 @@
 # Directories that installers use, those that containerd's configuration names, and those of the kubelet's flags.
 $folders = @('C:\etc\cni\net.d', 'C:\Program Files\containerd\cni\conf', 'C:\k\cni\config', 'C:\var\lib\rancher\rke2\agent\etc\cni\net.d', 'C:\opt\cni\bin', 'C:\Program Files\containerd\cni\bin', 'C:\k\cni', 'C:\k\cni\bin', 'C:\var\lib\rancher\rke2\bin')
-$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'" | Select-Object -First 1
-$config = 'C:\Program Files\containerd\config.toml'
-if ($service -and [string]$service.PathName -match '(?:--config|-c)[= ]+("([^"]+)"|(\S+))') { $config = "$($Matches[2])$($Matches[3])" }
-$toml = [string](Read-Text $config)
+$toml = [string](Read-Text (Get-Containerd).config)
 foreach ($match in [regex]::Matches($toml, '(?m)^\s*(?:bin_dirs?|conf_dir)\s*=\s*(.+?)\s*$')) {
     foreach ($quoted in [regex]::Matches($match.Groups[1].Value, '"([^"]+)"|''([^'']+)''')) { $folders += ($quoted.Groups[1].Value -replace '\\\\', '\') + $quoted.Groups[2].Value }
 }
 $process = Get-HostProcess 'kubelet.exe' | Select-Object -First 1
-if ($process) { foreach ($match in [regex]::Matches([string]$process.CommandLine, '--cni-(?:conf|bin)-dir[= ]+["'']?([^"''\s]+)')) { $folders += $match.Groups[1].Value } }
+if ($process) { $folders += @('cni-conf-dir', 'cni-bin-dir' | ForEach-Object { Get-Argument $process.CommandLine $_ } | Where-Object { $_ }) }
 $seen = @{}
 $confs = @()
 $programs = @()
 $directories = @()
 foreach ($folder in $folders) {
-    $folder = ($folder -replace '/', '\').TrimEnd('\')
-    if ($folder -like '\*' -and $folder -notlike '\\*') { $folder = "C:$folder" }
+    $folder = (Format-Path $folder).TrimEnd('\')
     if ($seen.ContainsKey($folder) -or -not (Test-Path -LiteralPath $folder -PathType Container)) { continue }
     $seen[$folder] = $true
     $directories += $folder

@@ -19,7 +19,12 @@ foreach ($one in Get-NetFirewallProfile -PolicyStore ActiveStore) {
     $inbound[[string]$one.Name] = [string]$one.DefaultInboundAction
 }
 $rules = foreach ($protocol in 'UDP', 'TCP') {
-    foreach ($filter in Get-NetFirewallPortFilter -Protocol $protocol -PolicyStore ActiveStore) {
+    # Where no rule is left for a protocol, the question for it fails as one for a thing that does not exist.
+    try { $filters = @(Get-NetFirewallPortFilter -Protocol $protocol -PolicyStore ActiveStore) } catch {
+        if ([string]$_.FullyQualifiedErrorId -notlike 'CmdletizationQuery_NotFound*') { throw }
+        $filters = @()
+    }
+    foreach ($filter in $filters) {
         $ports = @($filter.LocalPort | ForEach-Object { [string]$_ })
         if (-not @($ports | Where-Object { Test-Port $_ }).Count) { continue }
         foreach ($rule in $filter | Get-NetFirewallRule) {

@@ -6,19 +6,17 @@ if ($process) { $line = [string]$process.CommandLine }
 if (-not $line -and $nssm) { $line = "$($nssm.application) $($nssm.parameters)" }
 $paths = @('C:\etc\kube-flannel\net-conf.json', 'C:\k\net-conf.json', 'C:\var\lib\rancher\rke2\agent\flanneld-net-conf.json')
 $env_file = 'C:\run\flannel\subnet.env'
-if ($line -match '--?net-config-path[= ]+["'']?([^"''\s]+)') { $paths += $Matches[1] }
-if ($line -match '--?subnet-file[= ]+["'']?([^"''\s]+)') { $env_file = $Matches[1] }
+$paths += @(Get-Argument $line 'net-config-path' | Where-Object { $_ })
+$told = Get-Argument $line 'subnet-file'
+if ($told) { $env_file = Format-Path $told }
 $seen = @{}
 $confs = foreach ($path in $paths) {
-    $path = $path -replace '/', '\'
-    if ($path -like '\*') { $path = "C:$path" }
+    $path = Format-Path $path
     if ($seen.ContainsKey($path.ToLowerInvariant())) { continue }
     $seen[$path.ToLowerInvariant()] = $true
     $text = Read-Text $path
     if ($null -ne $text) { @{ path = $path; text = (Hide-Secrets $text) } }
 }
-$env_file = $env_file -replace '/', '\'
-if ($env_file -like '\*') { $env_file = "C:$env_file" }
 $subnet = Read-Text $env_file
 if ($null -eq $subnet) { $env_file = '' }
 $variables = @()

@@ -1,4 +1,4 @@
-$crictl = Find-Program 'crictl.exe' @('C:\Program Files\containerd\crictl.exe', 'C:\Program Files\containerd\bin\crictl.exe', 'C:\k\crictl.exe', 'C:\usr\local\bin\crictl.exe', 'C:\bin\crictl.exe')
+$crictl = Find-Crictl
 $docker = Get-CimInstance -ClassName Win32_Service -Filter "Name='docker'" | Select-Object -First 1
 $versions = @{}
 if ($crictl) {

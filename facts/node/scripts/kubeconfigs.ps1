@@ -28,11 +28,14 @@ function Format-Kubeconfig([string]$text) {
 }
 $process = Get-HostProcess 'kubelet.exe' | Select-Object -First 1
 $paths = @('C:\etc\kubernetes\kubelet.conf', 'C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\k\config', 'C:\k\bootstrap-config', 'C:\var\lib\rancher\rke2\agent\kubelet.kubeconfig', 'C:\var\lib\kubelet\kubeconfig')
-if ($process -and [string]$process.CommandLine -match '--kubeconfig[= ]+["'']?([^"''\s]+)') { $paths += $Matches[1] -replace '/', '\' }
+$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'" | Select-Object -First 1
+$told = ''
+foreach ($line in $process.CommandLine, $service.PathName, (Read-Nssm 'kubelet').parameters) { if (-not $told) { $told = Format-Path (Get-Argument $line 'kubeconfig') } }
+if ($told) { $paths += $told }
 $seen = @{}
 $list = foreach ($path in $paths) {
-    if ($seen.ContainsKey($path)) { continue }
-    $seen[$path] = $true
+    if ($seen.ContainsKey($path.ToLowerInvariant())) { continue }
+    $seen[$path.ToLowerInvariant()] = $true
     $bytes = Read-Bytes $path
     if ($null -eq $bytes) { continue }
     $script:inline.Clear()
@@ -59,4 +62,4 @@ $certificates = foreach ($folder in 'C:\var\lib\kubelet\pki', 'C:\k\ssl_keys', '
         if ($one) { @{ path = [string]$file.FullName; certificate = $one } }
     }
 }
-@{ kubeconfigs = @($list | Where-Object { $_ }); certificates = @($certificates | Where-Object { $_ }) }
+@{ told = $told; kubeconfigs = @($list | Where-Object { $_ }); certificates = @($certificates | Where-Object { $_ }) }

@@ -16,15 +16,23 @@ foreach ($one in $scripts) {
     if ($null -ne $read) { $text = Hide-Secrets $read; $script = $one; break }
 }
 $variables = Read-Text 'C:\var\lib\kubelet\kubeadm-flags.env'
-# Without --config there is none; kubeadm's is taken where the flags cannot be seen.
+# Without --config there is none; kubeadm's is taken where the flags cannot be seen. The process knows best.
 $config = ''
-if (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml' -PathType Leaf) { $config = 'C:\var\lib\kubelet\config.yaml' }
-foreach ($source in $line, $path, $nssm.parameters, $variables, $text) {
-    if ([string]$source -match '--config[= ]+["'']?([^"''\s]+)') { $config = $Matches[1] -replace '/', '\'; break }
+$folder = ''
+$sources = @($path, $nssm.parameters, $variables, $text)
+if ($line) { $sources = @($line) } elseif (Test-Path -LiteralPath 'C:\var\lib\kubelet\config.yaml' -PathType Leaf) { $config = 'C:\var\lib\kubelet\config.yaml' }
+foreach ($source in $sources) {
+    $told = Get-Argument $source 'config'
+    if ($told) { $config = Format-Path $told; break }
 }
-if ($config -like '\*' -and $config -notlike '\\*') { $config = "C:$config" }
+foreach ($source in $sources) { if (-not $folder) { $folder = Format-Path (Get-Argument $source 'config-dir') } }
 $content = $null
 if ($config) { $content = Read-Text $config }
+# Files that add to the configuration; RKE2 has nothing else (https://github.com/rancher/rke2/issues/4043).
+$more = @()
+if ($folder -and (Test-Path -LiteralPath $folder -PathType Container)) {
+    $more = @(Get-ChildItem -LiteralPath $folder -File -Recurse | Where-Object { $_.Name -like '*.conf' } | ForEach-Object { @{ path = [string]$_.FullName; text = (Hide-Secrets (Read-Text $_.FullName)) } })
+}
 $program = ''
 if ($process -and $process.ExecutablePath) { $program = [string]$process.ExecutablePath }
 elseif ($service -and (Get-ProgramPath $service.PathName) -like '*kubelet.exe') { $program = Get-ProgramPath $service.PathName }
@@ -36,5 +44,5 @@ $servicePath = ''
 if ($service) { $servicePath = Hide-Secrets ([string]$service.PathName) }
 @{
     program = $program; version = $version; process = (Hide-Secrets $line); service = $servicePath; nssm = $nssm; script = $script; script_text = $text
-    flags_env = (Hide-Secrets ([string]$variables)); config_path = $config; config_exists = ($null -ne $content); config = (Hide-Secrets ([string]$content))
+    flags_env = (Hide-Secrets ([string]$variables)); config_path = $config; config_exists = ($null -ne $content); config = (Hide-Secrets ([string]$content)); config_dir = $folder; config_more = $more
 }

@@ -16,24 +16,22 @@ foreach ($one in 'kubelet', 'kube-proxy', 'flanneld') {
         foreach ($pattern in $patterns) { Add-Log $one (Find-Newest $folder $pattern) }
     }
 }
-foreach ($pair in @('kubelet', 'kubelet'), @('kube-proxy', 'kube-proxy'), @('kubeproxy', 'kube-proxy'), @('flanneld', 'flanneld')) {
+foreach ($pair in @('kubelet', 'kubelet'), @('kube-proxy', 'kube-proxy'), @('kubeproxy', 'kube-proxy'), @('flanneld', 'flanneld'), @('containerd', 'containerd')) {
     $nssm = Read-Nssm $pair[0]
     if (-not $nssm) { continue }
     foreach ($path in $nssm.stderr, $nssm.stdout) {
         if ($path -and (Test-Path -LiteralPath $path -PathType Leaf)) { Add-Log $pair[1] (Get-Item -LiteralPath $path) }
     }
 }
-$service = Get-CimInstance -ClassName Win32_Service -Filter "Name='containerd'" | Select-Object -First 1
-if ($service -and [string]$service.PathName -match '--log-file[= ]+("([^"]+)"|(\S+))') {
-    $path = "$($Matches[2])$($Matches[3])"
-    if (Test-Path -LiteralPath $path -PathType Leaf) { Add-Log 'containerd' (Get-Item -LiteralPath $path) }
+foreach ($path in (Get-Argument (Get-Containerd).line 'log-file'), 'C:\var\lib\rancher\rke2\agent\containerd\containerd.log') {
+    if ($path -and (Test-Path -LiteralPath $path -PathType Leaf)) { Add-Log 'containerd' (Get-Item -LiteralPath $path) }
 }
+# Only those names are listed: another pod's may be too long for a path, and Windows PowerShell then lists none.
 if (Test-Path -LiteralPath 'C:\var\log\pods' -PathType Container) {
-    foreach ($pod in Get-ChildItem -LiteralPath 'C:\var\log\pods' -Directory) {
-        $component = ''
-        if ($pod.Name -match 'kube-flannel') { $component = 'flanneld' } elseif ($pod.Name -match '_kube-proxy') { $component = 'kube-proxy' }
-        if (-not $component) { continue }
-        foreach ($container in Get-ChildItem -LiteralPath $pod.FullName -Directory) { Add-Log $component (Find-Newest $container.FullName '\.log$') }
+    foreach ($pair in @('*kube-flannel*', 'flanneld'), @('*_kube-proxy*', 'kube-proxy')) {
+        foreach ($pod in Get-ChildItem -LiteralPath 'C:\var\log\pods' -Directory -Filter $pair[0]) {
+            foreach ($container in Get-ChildItem -LiteralPath $pod.FullName -Directory) { Add-Log $pair[1] (Find-Newest $container.FullName '\.log$') }
+        }
     }
 }
 $newest = @($found.Values | Sort-Object -Property @{ Expression = { $_[1].LastWriteTimeUtc }; Descending = $true }, @{ Expression = { [string]$_[1].FullName } } | Select-Object -First 8)

@@ -1,6 +1,8 @@
 # All connections at once, one time limit for all. What went wrong is told by socket error code, not by its sentence.
 $tries = foreach ($target in @($p.targets)) {
-    $client = New-Object System.Net.Sockets.TcpClient
+    # Made without a family it speaks IPv4 alone.
+    $family = [Net.Sockets.AddressFamily]$(if ([string]$target.host -match ':') { 'InterNetworkV6' } else { 'InterNetwork' })
+    $client = New-Object System.Net.Sockets.TcpClient $family
     $clock = [Diagnostics.Stopwatch]::StartNew()
     $task = $null
     $failure = ''
