@@ -10,6 +10,7 @@ from checks.cases import Change, Draft, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_lease, no_network
+from checks.edits import no_service
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.derived.effective_cni import EffectiveCni, folder
@@ -18,6 +19,7 @@ from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed, NotApplicable
 from facts.node.cni import CniConf, CniFiles
 from facts.node.runtime import Containerd, Cri
+from facts.node.windows import Services
 
 _LOADED = (".conf", ".conflist", ".json")
 _DEFAULT = (r"C:\Program Files\containerd\cni\conf", r"C:\Program Files\containerd\cni\bin")
@@ -32,6 +34,13 @@ def _unreadable(draft: Draft) -> None:
     fields(Containerd, config={}, config_error="Illegal character (at line 12)")(draft)
     fields(Cri, cni_conf_dir="", cni_bin_dirs=(), error="no pipe")(draft)
     fields(EffectiveCni, conf_dir=_DEFAULT[0], conf_origin="the default of containerd", conf=None)(draft)
+
+
+def _started_otherwise(draft: Draft) -> None:
+    """RKE2 starts containerd itself, with a configuration of its own, and crictl is not on the path."""
+    no_service("containerd")(draft)
+    fields(Containerd, config={}, config_exists=False)(draft)
+    draft.put(Cri, NotApplicable("The node has no crictl."))
 
 
 def _plugin_name(conf: CniConf) -> str:
@@ -66,12 +75,22 @@ def _plugin_name(conf: CniConf) -> str:
             (_unreadable,),
             unknown=True,
         ),
+        Case(
+            "containerd is started by something else, and its configuration is not found",
+            FLANNEL_2022,
+            (_started_otherwise,),
+            unknown=True,
+        ),
         Case("files not known", FLANNEL_2022, (fails(CniFiles),), unknown=True),
         Case("Docker", CLASSIC_2019, (), quiet=True),
     ],
 )
 def cni_dirs(
-    node: ThisNode, stack: Stack, cni: EffectiveCni, containerd: Containerd | Failed | NotApplicable
+    node: ThisNode,
+    stack: Stack,
+    cni: EffectiveCni,
+    containerd: Containerd | Failed | NotApplicable,
+    services: Services | Failed,
 ) -> Iterator[Said]:
     """The CNI's files are on the node, and containerd reads another directory: NotReady for ever.
 
@@ -92,6 +111,16 @@ def cni_dirs(
         yield CannotTell(
             f"{containerd.config_path}, which names the directories, cannot be read: {containerd.config_error}",
             hint="Mend config.toml first: see runtime.containerd.stopped.",
+        )
+        return
+    # The default holds for a containerd whose command line, and with it its configuration, was seen.
+    seen = isinstance(services, Services) and services.named("containerd") is not None
+    if not seen and "default" in cni.conf_origin:
+        yield CannotTell(
+            "containerd is not a service here and its configuration was not found, so that where it looks for CNI is "
+            "not known.",
+            hint="On the node, `crictl --runtime-endpoint npipe:////./pipe/containerd-containerd info` names confDir "
+            "and binDir.",
         )
         return
     others = [c for c in cni.elsewhere if c.name.lower().endswith(_LOADED)]

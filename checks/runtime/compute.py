@@ -19,7 +19,9 @@ from facts.fact import Failed, NotApplicable
 from facts.node.runtime import Sandboxes
 from facts.node.windows import Services
 
-_FAILING = re.compile(r"0x[8c]037[0-9a-f]{4}|hcs::|hcsshim|PLEG is not healthy|\(0x6b[ae]\)", re.I)
+_HCS = re.compile(r"0x[8c]037[0-9a-f]{4}|hcs::|hcsshim|\(0x6b[ae]\)", re.I)
+_PLEG_ILL = re.compile(r"PLEG is not healthy", re.I)  # a runtime that stands still says so as well
+_RUNTIMES = ("containerd", "docker")
 _PLEG = "PLEG is not healthy: pleg was last seen active 12m41.1s ago; threshold is 3m0s"
 
 
@@ -64,6 +66,18 @@ _PLEG = "PLEG is not healthy: pleg was last seen active 12m41.1s ago; threshold 
             finds="node",
             severity=INFO,
         ),
+        Case(
+            "since the restart containerd stands still, so that nobody asked",
+            FLANNEL_2022,
+            (
+                service("vmcompute", state="Stopped", start_mode="Manual"),
+                service("containerd", state="Stopped", exit_code=1067),
+                fails(Sandboxes, "crictl: the pipe is not there", "script"),
+                not_ready(_PLEG),
+            ),
+            finds="node",
+            severity=INFO,
+        ),
         Case("not known", FLANNEL_2022, (fails(Services),), unknown=True),
     ],
 )
@@ -77,8 +91,8 @@ def vmcompute(
     """No container can be made or stopped; calls fail with 0x8037…, with 0x6ba, or do not come back.
 
     Rule: the service vmcompute does not run, and there are sandboxes on the node, or something fails (an HCS code in
-    an event, `PLEG is not healthy`), or it is disabled: error. Where no container was asked for, Windows starts it on
-    demand: info.
+    an event; `PLEG is not healthy` while the runtime runs), or it is disabled: error. Where no container was asked
+    for, Windows starts it on demand: info.
     Remedy: `Start-Service vmcompute`; if it is missing, `Install-WindowsFeature Containers` and restart the node. If it
     ends again look at `Get-WinEvent Microsoft-Windows-Hyper-V-Compute-Admin`.
     Confused with: containerd that stands still: then vmcompute runs.
@@ -97,13 +111,15 @@ def vmcompute(
             else {node.name}
         )
         told += [e.message for e in events.items if e.type == "Warning" and e.involved_object.name in here]
-    sign = next((text for text in told if _FAILING.search(text)), "")
+    runtime = services.named(*_RUNTIMES)
+    up = runtime is None or any(services.running(name) for name in _RUNTIMES)
+    sign = next((text for text in told if _HCS.search(text) or (up and _PLEG_ILL.search(text))), "")
     running = [s for s in sandboxes.sandboxes if s.ready] if isinstance(sandboxes, Sandboxes) else []
     serious_now = (
         found is None
         or found.start_mode == "Disabled"
         or bool(sign or running)
-        or isinstance(sandboxes, Failed)
+        or (up and isinstance(sandboxes, Failed))
     )
     why = f"; {len(running)} sandboxes are on the node" if running else ""
     yield Problem(

@@ -19,7 +19,15 @@ from facts.fact import Fact
 from facts.node.runtime import Containerd
 
 OLD, NEW = "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"
-_READS = {1: 2, 2: 3}  # major version of containerd → newest version of config.toml that it reads
+
+
+def _reads(version: tuple[int, ...]) -> int:
+    """The newest version of config.toml that this containerd reads; 0 where that is not known."""
+    if version[:1] == (1,):
+        return 2
+    if version[:1] == (2,):
+        return 4 if version[1:2] >= (3,) else 3
+    return 0
 
 
 def plugin_tables(config: dict[str, Any]) -> dict[str, Any]:
@@ -76,6 +84,24 @@ def _settings(table: Any) -> str:
         ),
         Case("2.0 reads version 2", FLANNEL_2022, (fields(Containerd, version="2.0.1"),), quiet=True),
         Case(
+            "version 4 for 2.2",
+            FLANNEL_2022,
+            (fields(Containerd, version="2.2.0"), _config(version=4)),
+            "node",
+        ),
+        Case(
+            "2.3 reads version 4",
+            FLANNEL_2022,
+            (fields(Containerd, version="2.3.0"), change(Containerd, _renamed), _config(version=4)),
+            quiet=True,
+        ),
+        Case(
+            "2.0 keeps the new table in a file of version 2",
+            FLANNEL_2022,
+            (fields(Containerd, version="2.0.1"), change(Containerd, _renamed)),
+            quiet=True,
+        ),
+        Case(
             "not readable",
             FLANNEL_2022,
             (fields(Containerd, config={}, config_error="line 3"),),
@@ -87,9 +113,10 @@ def _settings(table: Any) -> str:
 def config_version(node: ThisNode, containerd: Containerd) -> Iterator[Said]:
     """Settings in a table that this version of the file does not know are ignored without a word.
 
-    Rule: `version` of config.toml is newer than containerd reads (1.x reads up to 2, 2.x up to 3): it does not start.
-    Or CNI and runtime settings stand in `io.containerd.cri.v1.runtime` although the file says version 2 or less, or
-    in `io.containerd.grpc.v1.cri` although it says 3.
+    Rule: `version` of config.toml is newer than containerd reads (1.x reads up to 2, 2.0 to 2.2 up to 3, 2.3 up to 4):
+    it does not start. Or CNI and runtime settings stand in `io.containerd.cri.v1.runtime` and containerd is 1.x, or
+    in `io.containerd.grpc.v1.cri` although the file says 3 or more. (2.x carries a file of version 2 over and keeps
+    what already stands in the new table.)
     Remedy: Write the file anew with `containerd config default` of the containerd that is installed, and set there:
     version 2 `[plugins."io.containerd.grpc.v1.cri".cni]` with bin_dir and conf_dir; version 3
     `[plugins.'io.containerd.cri.v1.runtime'.cni]` with bin_dirs (a list) and conf_dir. Then `Restart-Service containerd
@@ -104,20 +131,27 @@ def config_version(node: ThisNode, containerd: Containerd) -> Iterator[Said]:
     if not containerd.config_exists:
         yield Skip("There is no config.toml: containerd uses its defaults.")
         return
-    written, major = containerd.config_version, next(iter(numbers(containerd.version)), 0)
+    written, version = containerd.config_version, numbers(containerd.version)
     tables = plugin_tables(containerd.config)
     proof: dict[type[Fact], str] = {
         Containerd: f"version = {written}; tables {', '.join(t for t in (OLD, NEW) if t in tables) or 'none of CRI'}"
     }
-    if major in _READS and written > _READS[major]:
+    newest = _reads(version)
+    if newest and written > newest:
         yield Problem(
             f"{containerd.config_path} says version {written}; containerd {containerd.version} reads versions up to "
-            f"{_READS[major]} and does not start.",
+            f"{newest} and does not start.",
             proof=proof,
         )
         return
     wrong = OLD if written >= 3 else NEW
     ignored = _settings(tables.get(wrong))
+    if ignored and wrong == NEW and version[:1] != (1,):
+        if not version:
+            yield CannotTell(
+                f"Whether containerd reads the table {NEW} depends on its version, which it does not tell."
+            )
+        return
     if ignored:
         yield Problem(
             f"{containerd.config_path} says version {written}, so that containerd ignores {ignored} in table {wrong}.",
@@ -162,6 +196,16 @@ _PROCESS, _SHIM = "runhcs-wcow-process", "io.containerd.runhcs.v1"
         ),
         Case("as it should be", FLANNEL_2019, (_runtimes(_PROCESS, _SHIM),), quiet=True),
         Case("not said", FLANNEL_2022, (fields(Containerd, config={"version": 2}),), quiet=True),
+        Case(
+            "in a table that a file of version 3 leaves aside",
+            FLANNEL_2022,
+            (
+                fields(Containerd, version="2.0.1"),
+                _config(version=3),
+                _runtimes("runc", "io.containerd.runc.v2"),
+            ),
+            quiet=True,
+        ),
         Case("containerd is not known", FLANNEL_2022, (fails(Containerd),), unknown=True),
     ],
 )
@@ -177,7 +221,7 @@ def default_runtime(node: ThisNode, containerd: Containerd) -> Iterator[Said]:
     if containerd.config_error:
         yield CannotTell(f"{containerd.config_path} cannot be read: {containerd.config_error}")
         return
-    for table in (OLD, NEW):
+    for table in (NEW,) if containerd.config_version >= 3 else (OLD, NEW):
         cri = plugin_tables(containerd.config).get(table)
         section = cri.get("containerd") if isinstance(cri, dict) else None
         if not isinstance(section, dict) or not section.get("default_runtime_name"):

@@ -21,6 +21,14 @@ from facts.node.runtime import Docker
 from facts.node.windows import Service, Services
 
 
+def _reports(runtime: str) -> Change:
+    def edit(found: NodeObject) -> NodeObject:
+        info = replace(found.status.node_info, container_runtime_version=runtime)
+        return replace(found, status=replace(found.status, node_info=info))
+
+    return node_object(edit)
+
+
 @check(
     "runtime.docker.service-stopped",
     title="Docker runs",
@@ -32,6 +40,12 @@ from facts.node.windows import Service, Services
             "left over beside containerd",
             FLANNEL_2022,
             (extra_service(Service("docker", "Stopped", "Manual")),),
+            quiet=True,
+        ),
+        Case(
+            "left over beside containerd, and the node has reported nothing yet",
+            FLANNEL_2022,
+            (extra_service(Service("docker", "Stopped", "Manual")), _reports("")),
             quiet=True,
         ),
     ],
@@ -53,18 +67,13 @@ def docker_stopped(
     if reported and not reports_docker(node):
         yield Skip(f"The kubelet reports {reported}; Docker is left over.")
         return
+    if not reported and services.named("containerd") is not None:
+        yield Skip("The kubelet has reported no runtime yet, and containerd is installed beside Docker.")
+        return
     proof: dict[type[Fact], str] = {Services: f"docker: {ended(found)}"}
     if isinstance(docker, Docker) and docker.error:
         proof[Docker] = docker.error[:300]
     yield Problem(f"Docker on {node.name} does not run ({ended(found)}).", proof=proof)
-
-
-def _reports(version: str) -> Change:
-    def edit(found: NodeObject) -> NodeObject:
-        info = replace(found.status.node_info, container_runtime_version=f"docker://{version}")
-        return replace(found, status=replace(found.status, node_info=info))
-
-    return node_object(edit)
 
 
 @check(
@@ -77,11 +86,14 @@ def _reports(version: str) -> Change:
         Case(
             "only the kubelet tells",
             CLASSIC_2019,
-            (fields(Docker, version=""), _reports("18.3.1")),
+            (fields(Docker, version=""), _reports("docker://18.3.1")),
             finds="node",
         ),
         Case(
-            "not told", CLASSIC_2019, (fields(Docker, version="", error="error"), _reports("")), unknown=True
+            "not told",
+            CLASSIC_2019,
+            (fields(Docker, version="", error="error"), _reports("docker://")),
+            unknown=True,
         ),
     ],
 )

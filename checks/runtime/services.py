@@ -12,7 +12,7 @@ from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import extra_service, kubelet_flags, no_service
 from checks.effects import NO_RUNTIME
-from checks.finding import ERROR, Problem, Said, Skip
+from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.runtime.named_pipes import pipe_of
 from checks.versions import minor
 from facts.access import ThisNode
@@ -27,6 +27,13 @@ _DOCKERSHIM_ENDS = 24
 
 def reports_docker(node: ThisNode) -> bool:
     return node.object.status.node_info.container_runtime_version.startswith("docker://")
+
+
+def _endpoint(kubelet: Kubelet | Failed) -> str:
+    """The pipe that the kubelet is told to dial, by its name; empty where it is told none."""
+    if isinstance(kubelet, Failed):
+        return ""
+    return pipe_of(str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or ""))
 
 
 def ended(found: Service) -> str:
@@ -58,7 +65,14 @@ def _own_containerd(draft: Draft) -> None:
         Case("neither service nor program", FLANNEL_2022, (_without_containerd,), finds="node"),
         Case("started by RKE2, no service", FLANNEL_2022, (_without_containerd, _own_containerd), quiet=True),
         Case("Docker and 1.18", CLASSIC_2019, (), quiet=True),
+        Case(
+            "the kubelet asks cri-dockerd",
+            FLANNEL_2022,
+            (_without_containerd, kubelet_flags(container_runtime_endpoint="npipe:////./pipe/cri-dockerd")),
+            quiet=True,
+        ),
         Case("services not known", FLANNEL_2022, (fails(Services),), unknown=True),
+        Case("processes not known", FLANNEL_2022, (_without_containerd, fails(Processes)), unknown=True),
     ],
 )
 def not_installed(
@@ -83,9 +97,20 @@ def not_installed(
     if reports_docker(node) or (number is not None and number < _DOCKERSHIM_ENDS):
         yield Skip("This node's kubelet uses Docker.")
         return
+    asked = _endpoint(kubelet)
+    if asked and "containerd" not in asked.lower():
+        yield Skip(f"This node's kubelet asks {asked}, not containerd.")
+        return
     process = isinstance(processes, Processes) and bool(processes.named("containerd"))
     pipe = isinstance(containerd, Containerd) and containerd.pipe
-    if services.named("containerd") is None and not process and not pipe:
+    if services.named("containerd") is not None or process or pipe:
+        return
+    if isinstance(processes, Failed):
+        yield CannotTell(
+            f"There is no service containerd; whether something else started it is not known: {processes.why}",
+            hint=processes.hint,
+        )
+    else:
         yield Problem(
             f"{node.name} has no containerd: no service, no process, no pipe.",
             proof={Services: "no service containerd"},
@@ -100,6 +125,14 @@ def _stopped(**values: object) -> Change:
         return replace(found, services=tuple(each))
 
     return change(Services, edit)
+
+
+def _listens(name: str) -> Change:
+    def edit(found: Containerd) -> Containerd:
+        rest = tuple(p for p in found.pipes if not p.lower().startswith("containerd-"))
+        return replace(found, pipes=(*rest, name) if name else rest)
+
+    return change(Containerd, edit)
 
 
 @check(
@@ -119,18 +152,29 @@ def _stopped(**values: object) -> Change:
             (extra_service(Service("containerd", "Stopped", "Manual")),),
             quiet=True,
         ),
+        Case(
+            "left over beside the containerd that RKE2 starts",
+            FLANNEL_2022,
+            (
+                _stopped(exit_code=0, start_mode="Manual"),
+                extra_service(Service("rke2", "Running", "Auto")),
+                _own_containerd,
+            ),
+            quiet=True,
+        ),
     ],
 )
 def containerd_stopped(
     node: ThisNode,
     services: Services,
     containerd: Containerd | Failed | NotApplicable,
+    processes: Processes | Failed,
     events: EventLog | Failed,
 ) -> Iterator[Said]:
     """No pod can be started or listed; the node becomes NotReady within a minute or so.
 
-    Rule: the service containerd exists and its state is not Running. Its exit code, the error in config.toml and the
-    end of panic.log say why.
+    Rule: the service containerd exists and its state is not Running (and RKE2 does not run one of its own beside it).
+    Its exit code, the error in config.toml and the end of panic.log say why.
     Remedy: Read C:\\ProgramData\\containerd\\root\\panic.log; run `containerd.exe --config FILE` in a console to see
     what it complains of; then `Start-Service containerd`. `sc.exe failure containerd actions= restart/60000 reset= 900`
     lets Windows restart it.
@@ -142,6 +186,10 @@ def containerd_stopped(
         return
     if reports_docker(node):
         yield Skip("This node's kubelet uses Docker; containerd is left over.")
+        return
+    own = isinstance(processes, Processes) and bool(processes.named("containerd"))
+    if own and services.running("rke2"):
+        yield Skip("RKE2 runs a containerd of its own here; the service is left over.")
         return
     how = ended(found)
     proof: dict[type[Fact], str] = {Services: f"containerd: {how}"}
@@ -159,18 +207,9 @@ def containerd_stopped(
         else []
     )
     if died:
-        proof[EventLog] = (
-            f"{died[-1].at:%Y-%m-%d %H:%M:%S} event {died[-1].id}: {', '.join(died[-1].properties)}"
-        )
+        last = max(died, key=lambda e: e.at)
+        proof[EventLog] = f"{last.at:%Y-%m-%d %H:%M:%S} event {last.id}: {', '.join(last.properties)}"
     yield Problem(f"containerd on {node.name} does not run ({how}){why}.", proof=proof)
-
-
-def _listens(name: str) -> Change:
-    def edit(found: Containerd) -> Containerd:
-        rest = tuple(p for p in found.pipes if not p.lower().startswith("containerd-"))
-        return replace(found, pipes=(*rest, name) if name else rest)
-
-    return change(Containerd, edit)
 
 
 def _address(pipe: str) -> Change:
@@ -205,6 +244,12 @@ def _address(pipe: str) -> Change:
             quiet=True,
         ),
         Case("stopped", FLANNEL_2022, (_stopped(), _listens("")), quiet=True),
+        Case(
+            "another name, and what the kubelet dials is not known",
+            FLANNEL_2022,
+            (_listens("containerd-other"), fails(Kubelet)),
+            unknown=True,
+        ),
     ],
 )
 def containerd_pipe(
@@ -225,13 +270,11 @@ def containerd_pipe(
     if reports_docker(node):
         yield Skip("This node's kubelet uses Docker.")
         return
-    endpoint = (
-        kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint")
-        if isinstance(kubelet, Kubelet)
-        else ""
-    )
-    wanted = pipe_of(str(endpoint or "")) or "containerd-containerd"
+    wanted = _endpoint(kubelet) or "containerd-containerd"
     if wanted.lower() in (p.lower() for p in containerd.pipes):
+        return
+    if isinstance(kubelet, Failed) and any("containerd" in p.lower() for p in containerd.pipes):
+        yield CannotTell(f"Which pipe the kubelet dials is not known: {kubelet.why}", hint=kubelet.hint)
         return
     grpc = containerd.config.get("grpc")
     address = str(grpc.get("address", "")) if isinstance(grpc, dict) else ""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, fields
+from checks.cases import Change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import node_object
@@ -57,6 +57,12 @@ def _reports(runtime: str, kubelet: str) -> Change:
             ),
             quiet=True,
         ),
+        Case(
+            "Docker on 1.31, and what the kubelet asks is not known",
+            FLANNEL_2022,
+            (_reports("docker://24.0.7", "v1.31.4"), fails(Kubelet)),
+            unknown=True,
+        ),
     ],
 )
 def which(node: ThisNode, services: Services | Failed, kubelet: Kubelet | Failed) -> Iterator[Said]:
@@ -78,6 +84,11 @@ def which(node: ThisNode, services: Services | Failed, kubelet: Kubelet | Failed
         else ""
     )
     if between or "cri-dockerd" in str(endpoint or ""):
+        return
+    if isinstance(kubelet, Failed):
+        yield CannotTell(
+            f"Whether the kubelet asks cri-dockerd is not known: {kubelet.why}", hint=kubelet.hint
+        )
         return
     yield Problem(
         f"{node.name} uses {info.container_runtime_version}, and kubelet {info.kubelet_version} cannot drive Docker.",
