@@ -11,7 +11,8 @@ from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import silent
 from checks.effects import NO_API
-from checks.finding import ERROR, WARN, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
+from checks.kubelet.settings import worked_out
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
@@ -23,15 +24,48 @@ def is_ready(node: ThisNode) -> bool:
     return ready is not None and ready.status == "True"
 
 
+# Where the node is looked at besides the path in the arguments of a kubelet that runs.
+_USUAL = (
+    r"\etc\kubernetes\kubelet.conf",
+    r"\k\config",
+    r"\var\lib\rancher\rke2\agent\kubelet.kubeconfig",
+    r"\var\lib\kubelet\kubeconfig",
+)
+
+
 def _file(path: str) -> str:
     return path.replace("/", "\\").lower().removeprefix("c:")
 
 
+def _told(kubelet: Kubelet | Failed) -> str:
+    """The kubeconfig in the kubelet's arguments; empty where there is none, or a script works it out."""
+    path = kubelet.flags.get("kubeconfig", "").strip("\"'") if isinstance(kubelet, Kubelet) else ""
+    return "" if worked_out(path) else path
+
+
 def kubelets_own(kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed) -> Kubeconfig | None:
-    """The kubeconfig that the kubelet is told to use, else the one in the usual place."""
-    told = _file(kubelet.flags.get("kubeconfig", "").strip("\"'")) if isinstance(kubelet, Kubelet) else ""
-    named = next((k for k in kubeconfigs.kubeconfigs if told and _file(k.path) == told), None)
-    return named or kubeconfigs.kubelet
+    """The kubeconfig that the kubelet is told to use; where that is not known the one in the usual place."""
+    told = _file(_told(kubelet))
+    if not told:
+        return kubeconfigs.kubelet
+    return next((k for k in kubeconfigs.kubeconfigs if _file(k.path) == told), None)
+
+
+def not_looked_at(kubelet: Kubelet | Failed) -> str:
+    """Why there may be a kubeconfig although none was found; empty where there is none."""
+    told = _told(kubelet)
+    if not told:
+        return "Which kubeconfig the kubelet is told to use is not known, and none is in the usual places."
+    ran = isinstance(kubelet, Kubelet) and kubelet.found_in == "process"
+    if ran or _file(told) in _USUAL:
+        return ""
+    return f"The kubelet is told to use {told}, where nothing looks while it does not run."
+
+
+def nothing_to_judge(kubelet: Kubelet | Failed, what: str) -> Said:
+    """What a check of the kubeconfig says where none was found."""
+    why = not_looked_at(kubelet)
+    return CannotTell(why) if why else Skip(f"There is no kubeconfig whose {what} could be judged.")
 
 
 def _bootstrap_only(found: Kubeconfigs) -> Kubeconfigs:
@@ -62,14 +96,28 @@ def _subject(name: str, group: str) -> Change:
     return apply
 
 
+_NONE = fields(Kubeconfigs, kubeconfigs=())
+
+
+def _stopped_elsewhere(draft: Draft) -> None:
+    """A kubelet that stands still, and whose service names another place."""
+    path = r"C:\ProgramData\kubernetes\kubeconfig"
+    fields(
+        Kubelet, flags={"kubeconfig": path}, arguments=f"kubelet.exe --kubeconfig={path}", found_in="service"
+    )(draft)
+
+
 @check(
     "certs.kubeconfig.missing",
     title="The kubelet has a kubeconfig",
     severity=ERROR,
     explains=[*NO_API, cause_of("kubelet.nssm-paused"), cause_of("kubelet.not-running")],
     cases=[
-        Case("none at all", FLANNEL_2022, (fields(Kubeconfigs, kubeconfigs=()), silent()), finds="node"),
-        Case("classic, none", CLASSIC_2019, (fields(Kubeconfigs, kubeconfigs=()), silent()), finds="node"),
+        Case("none at all", FLANNEL_2022, (_NONE, silent()), finds="node"),
+        Case("classic, none", CLASSIC_2019, (_NONE, silent()), finds="node"),
+        Case("EKS keeps it elsewhere", FLANNEL_2022, (_NONE, _stopped_elsewhere, silent()), unknown=True),
+        Case("its place is not known", FLANNEL_2022, (_NONE, fails(Kubelet), silent()), unknown=True),
+        Case("its certificate is gone", FLANNEL_2022, (own(certificate=None), silent()), finds="node"),
         Case(
             "only that of the bootstrap",
             FLANNEL_2022,
@@ -77,29 +125,25 @@ def _subject(name: str, group: str) -> Change:
             finds="node",
         ),
         Case("saved as UTF-16", FLANNEL_2022, (own(bom="utf-16"), silent()), finds="node"),
-        Case(
-            "it reports, so it has one elsewhere",
-            FLANNEL_2019,
-            (fields(Kubeconfigs, kubeconfigs=()),),
-            quiet=True,
-        ),
+        Case("it reports, so it has one elsewhere", FLANNEL_2019, (_NONE,), quiet=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
 )
 def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed) -> Iterator[Said]:
     """Without a kubeconfig the kubelet has no identity and does not know where the API server is.
 
-    Rule: neither the file that the kubelet is told to use, nor C:\\etc\\kubernetes\\kubelet.conf (kubeadm), nor
-    C:\\k\\config (classic), nor RKE2's is there, or it cannot be read, and the Node is not Ready. With
-    bootstrap-kubelet.conf alone the TLS bootstrap has not come to its end.
+    Rule: the file that the kubelet is told to use is not there, cannot be read, or names a client certificate that is
+    not there, and the Node is not Ready. With bootstrap-kubelet.conf alone the TLS bootstrap has not come to its end.
+    Looked at are C:\\etc\\kubernetes\\kubelet.conf (kubeadm), C:\\k\\config (classic), RKE2's place,
+    C:\\var\\lib\\kubelet\\kubeconfig, and whatever the arguments of a kubelet that runs name.
     Remedy: kubeadm: run the join command again. Classic: put the node's own kubeconfig into C:\\k\\config (never a
     copy of the administrator's), saved as UTF-8 without a byte order mark; then `Restart-Service kubelet`.
     Confused with: KUBECONFIG that is not set in a shell (reach.api.loopback-8080).
     Source: the book chapter's scripts (C:\\k\\config); kubernetes-sigs/sig-windows-tools, PrepareNode.ps1.
     """
     found = kubelets_own(kubeconfigs, kubelet)
-    broken = found is not None and (bool(found.error) or found.bom == "utf-16")
-    if found is not None and not broken:
+    why = _unusable(found) if found is not None else ""
+    if found is not None and not why:
         return
     if is_ready(node):
         yield Skip(
@@ -107,11 +151,13 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
         )
         return
     if found is not None:
-        why = found.error or "it is saved as UTF-16"
         yield Problem(
             f"The kubelet's kubeconfig {found.path} on {node.name} cannot be used: {why}",
             proof={Kubeconfigs: why},
         )
+        return
+    if unseen := not_looked_at(kubelet):
+        yield CannotTell(unseen)
         return
     bootstrap = next((k.path for k in kubeconfigs.kubeconfigs if "bootstrap" in k.path.lower()), "")
     only = f"; it has only {bootstrap}: the TLS bootstrap is not through" if bootstrap else ""
@@ -120,6 +166,23 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
         f"The kubelet on {node.name} has no kubeconfig{only}.",
         proof={Kubeconfigs: f"kubeconfigs found: {listed}"},
     )
+
+
+def _unusable(found: Kubeconfig) -> str:
+    """Why the kubelet can do nothing with its kubeconfig; empty where it can."""
+    if found.error:
+        return found.error
+    if found.bom == "utf-16":
+        return "it is saved as UTF-16."
+    if found.certificate_path and found.certificate is None:
+        return f"its client certificate {found.certificate_path} is not there, or cannot be read."
+    return ""
+
+
+_ADMINISTRATORS = (
+    "system:masters",
+    "kubeadm:cluster-admins",
+)  # of kubeadm's admin.conf; the latter since 1.29
 
 
 @check(
@@ -142,6 +205,13 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
             finds="node",
             severity=WARN,
         ),
+        Case(
+            "the administrator's, since 1.29",
+            FLANNEL_2022,
+            (_subject("kubernetes-admin", "kubeadm:cluster-admins"),),
+            finds="node",
+            severity=WARN,
+        ),
         Case("its own", FLANNEL_2022, (_subject("system:node:win-1", "system:nodes"),), quiet=True),
         Case("a token", CLASSIC_2019, (own(certificate=None, has_token=True),), quiet=True),
     ],
@@ -152,26 +222,30 @@ def kubeconfig_identity(
     """A copied kubelet's credential may not report for this node; a copied administrator's may do everything.
 
     Rule: the client certificate's common name is system:node: of another node (error), or one of its organizations is
-    system:masters (warn: every program on this Windows machine rules the cluster).
+    system:masters or kubeadm:cluster-admins (warn: every program on this Windows machine rules the cluster).
     Remedy: Give the node a credential of its own: TLS bootstrap or `kubeadm join`; then delete the copy.
     Confused with: the rights of add-ons: this is about the kubelet's credential alone.
     Source: Kubernetes documentation, "Using Node Authorization"; the book chapter copies the files from a Linux node.
     """
     found = kubelets_own(kubeconfigs, kubelet)
     certificate = found.certificate if found else None
-    if found is None or certificate is None:
+    if found is None:
+        yield nothing_to_judge(kubelet, "identity")
+        return
+    if certificate is None:
         yield Skip("The kubelet's kubeconfig holds no client certificate.")
         return
     name = certificate.common_name
+    group = next((g for g in _ADMINISTRATORS if g in certificate.organizations), "")
     proof = f"{found.path}: CN={name}, O={', '.join(certificate.organizations)}"
     if name.startswith("system:node:") and name != f"system:node:{node.name}":
         yield Problem(
             f"The kubelet on {node.name} uses the credential of {name}, which may not report for it.",
             proof={Kubeconfigs: proof},
         )
-    elif "system:masters" in certificate.organizations:
+    elif group:
         yield Problem(
-            f"The kubelet on {node.name} uses the credential of {name} in system:masters: the whole cluster's.",
+            f"The kubelet on {node.name} uses the credential of {name} in {group}: it may do everything.",
             severity=WARN,
             proof={Kubeconfigs: proof},
         )

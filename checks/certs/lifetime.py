@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from msgspec.structs import replace
 
-from checks.cases import Change, Draft, fails
+from checks.cases import Change, Draft, fails, fields
 from checks.causes import SAME_NODE_OR_CLUSTER, cause_of
-from checks.certs.kubeconfig import kubelets_own
+from checks.certs.kubeconfig import kubelets_own, nothing_to_judge, own
 from checks.check import Case, check
 from checks.edits import later
 from checks.effects import NO_API
-from checks.finding import ERROR, WARN, Finding, Object, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Finding, Object, Problem, Said, Skip
 from checks.relations import kubelet_silent
 from checks.versions import clock, span
 from facts.access import Now, ThisNode
@@ -29,22 +29,23 @@ _CLIENT, _SERVING = "kubernetes.io/kube-apiserver-client-kubelet", "kubernetes.i
 
 
 def _ends_in(days: float) -> Change:
-    """The kubelet's client certificate, wherever it is read from, ends so many days from now."""
+    """The kubelet's client certificate ends so many days from now."""
 
     def apply(draft: Draft) -> None:
         end = draft.get(Now).utc + timedelta(days=days)
-        found = draft.get(Kubeconfigs)
-        used = kubelets_own(found, draft.get(Kubelet))
-        each = tuple(
-            replace(k, certificate=replace(k.certificate or ClientCertificate(), not_after=end))
-            if k is used
-            else k
-            for k in found.kubeconfigs
-        )
-        files = tuple(replace(c, not_after=end) for c in found.certificates)
-        draft.put(Kubeconfigs, replace(found, kubeconfigs=each, certificates=files))
+        used = kubelets_own(draft.get(Kubeconfigs), draft.get(Kubelet))
+        old = used.certificate if used and used.certificate else ClientCertificate()
+        own(certificate=replace(old, not_after=end))(draft)
 
     return apply
+
+
+def _left_over(draft: Draft) -> None:
+    """The kubelet has a token, and the file of its former certificate, long expired, still lies there."""
+    own(certificate=None, certificate_path="", has_token=True)(draft)
+    end = draft.get(Now).utc - timedelta(days=400)
+    files = tuple(replace(c, not_after=end) for c in draft.get(Kubeconfigs).certificates)
+    fields(Kubeconfigs, certificates=files)(draft)
 
 
 @check(
@@ -57,6 +58,8 @@ def _ends_in(days: float) -> Change:
         Case("classic, a year ago", CLASSIC_2019, (_ends_in(-365),), finds="node", severity=ERROR),
         Case("in three days", FLANNEL_2019, (_ends_in(3),), finds="node", severity=WARN),
         Case("in three months", FLANNEL_2022, (_ends_in(90),), quiet=True),
+        Case("a token instead", CLASSIC_2019, (_left_over,), quiet=True),
+        Case("its file cannot be read", FLANNEL_2022, (own(certificate=None),), unknown=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
 )
@@ -74,12 +77,21 @@ def client_expired(
     Source: Kubernetes documentation, "Certificate Management with kubeadm" (kubelet client certificate rotation).
     """
     found = kubelets_own(kubeconfigs, kubelet)
-    where, end = _end_of(kubeconfigs, found.certificate if found else None)
-    if end is None:
-        yield Skip("The kubelet has no client certificate that could run out.")
+    if found is None:
+        yield nothing_to_judge(kubelet, "certificate")
         return
-    path = where or (found.path if found else "")
-    proof: dict[type[Fact], str] = {Kubeconfigs: f"{path}: NotAfter {clock(end)}"}
+    end = found.certificate.not_after if found.certificate else None
+    if end is None:
+        if found.certificate_path:
+            yield CannotTell(
+                f"The client certificate {found.certificate_path} on {node.name} cannot be read."
+            )
+        else:
+            yield Skip("The kubelet has no client certificate that could run out.")
+        return
+    proof: dict[type[Fact], str] = {
+        Kubeconfigs: f"{found.certificate_path or found.path}: NotAfter {clock(end)}"
+    }
     if end < now.utc:
         yield Problem(
             f"The kubelet's client certificate on {node.name} expired {span(now.utc - end)} ago.",
@@ -93,28 +105,18 @@ def client_expired(
         )
 
 
-def _end_of(kubeconfigs: Kubeconfigs, certificate: ClientCertificate | None) -> tuple[str, datetime | None]:
-    """(file, NotAfter): of the kubeconfig's own certificate, else of the file where kubelets keep theirs."""
-    if certificate is not None and certificate.not_after is not None:
-        return "", certificate.not_after
-    for file in kubeconfigs.certificates:
-        if file.path.lower().endswith(("kubelet-client-current.pem", "client.crt")):
-            return file.path, file.not_after
-    return "", None
-
-
-def _asks(username: str, seconds: float, signer: str = _CLIENT, approved: bool = False) -> Change:
+def _asks(
+    username: str, seconds: float, signer: str = _CLIENT, approved: bool = False, name: str = "csr-new"
+) -> Change:
     """One more request for a certificate, so many seconds old."""
 
     def apply(draft: Draft) -> None:
         created = draft.get(Now).utc - timedelta(seconds=seconds)
         conditions = (Condition("Approved", "True"),) if approved else ()
         item = CsrObject(
-            Metadata(name="csr-new", creation_timestamp=created),
-            CsrSpec(signer, username),
-            CsrStatus(conditions),
+            Metadata(name=name, creation_timestamp=created), CsrSpec(signer, username), CsrStatus(conditions)
         )
-        draft.put(Csrs, Csrs((item,)))
+        draft.put(Csrs, Csrs((*draft.get(Csrs).items, item)))
 
     return apply
 
@@ -145,6 +147,15 @@ def _for_client(cause: Finding, effect: Finding) -> bool:
             (_asks("system:node:win-1", 300, _SERVING),),
             finds="csr-new",
         ),
+        Case(
+            "asked again and again: the latest counts",
+            FLANNEL_2022,
+            (
+                _asks("system:node:win-1", 9000, _SERVING, name="csr-old"),
+                _asks("system:node:win-1", 300, _SERVING),
+            ),
+            finds="csr-new",
+        ),
         Case("just now", FLANNEL_2022, (_asks("system:node:win-1", 20),), quiet=True),
         Case("approved", FLANNEL_2022, (_asks("system:node:win-1", 300, approved=True),), quiet=True),
         Case("of a Linux node", FLANNEL_2022, (_asks("system:node:cp-1", 300),), quiet=True),
@@ -155,33 +166,37 @@ def csr_pending(csrs: Csrs, nodes: Nodes, now: Now) -> Iterator[Said]:
     """A node asked for a certificate, and nobody signed it.
 
     Rule: a CertificateSigningRequest of a kubelet (signer kube-apiserver-client-kubelet or kubelet-serving) that is not
-    of a Linux node has no condition after 60 s. First certificates come from system:bootstrap:TOKEN, renewals from
-    system:node:NAME. Serving certificates are never approved by themselves.
+    of a Linux node has no condition after 60 s; of several that one kubelet made the latest is named. First
+    certificates come from system:bootstrap:TOKEN, renewals from system:node:NAME. Serving certificates are never
+    approved by themselves.
     Remedy: `kubectl get csr`, then `kubectl certificate approve NAME`. For client certificates restore the
     ClusterRoleBinding kubeadm:node-autoapprove-bootstrap (and …-certificate-rotation).
     Confused with: a token that has expired: then there is no request at all.
     Source: Kubernetes documentation, "kubeadm join" (TLS bootstrap) and "Certificate Signing Requests".
     """
     linux = {n.name for n in nodes.linux}
+    waiting: dict[tuple[str, str], list[tuple[timedelta, CsrObject]]] = {}
     for request in csrs.items:
-        created, name = request.metadata.creation_timestamp, request.node_name
-        if (
-            request.spec.signer_name not in (_CLIENT, _SERVING)
-            or request.status.conditions
-            or created is None
-        ):
+        created, name, signer = (
+            request.metadata.creation_timestamp,
+            request.node_name,
+            request.spec.signer_name,
+        )
+        if signer not in (_CLIENT, _SERVING) or request.status.conditions or created is None or name in linux:
             continue
-        age = now.utc - created
-        if name in linux or age <= timedelta(seconds=60):
+        waiting.setdefault((name or request.metadata.name, signer), []).append((now.utc - created, request))
+    for (_, signer), asked in waiting.items():
+        asked.sort(key=lambda one: one[0])
+        longest, (_, request) = asked[-1][0], asked[0]
+        if longest <= timedelta(seconds=60):
             continue
-        kind = "client" if request.spec.signer_name == _CLIENT else "serving"
-        who = name or request.spec.username
+        who, name = request.node_name or request.spec.username, request.metadata.name
+        kind = "client" if signer == _CLIENT else "serving"
         why = "" if kind == "client" else " (these are never approved by themselves)"
+        again = f"; {name} is the latest of {len(asked)} requests" if len(asked) > 1 else ""
         yield Problem(
-            f"{who} has been waiting for its {kind} certificate for {span(age)}: nobody has approved it{why}.",
-            Object("CertificateSigningRequest", request.metadata.name),
-            proof={
-                Csrs: f"{request.metadata.name}: {request.spec.signer_name} by {request.spec.username}, no condition"
-            },
-            node=name,
+            f"{who} has waited for its {kind} certificate for {span(longest)}: nobody has approved it{why}{again}.",
+            Object("CertificateSigningRequest", name),
+            proof={Csrs: f"{name}: {signer} by {request.spec.username}, no condition"},
+            node=request.node_name,
         )

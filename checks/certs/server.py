@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from checks.cases import fails
+from checks.cases import Change, change, fails
 from checks.causes import cause_of
-from checks.certs.kubeconfig import is_ready, kubelets_own, own
+from checks.certs.kubeconfig import is_ready, kubelets_own, nothing_to_judge, own
 from checks.check import Case, check
 from checks.edits import silent
 from checks.effects import NO_API
@@ -19,13 +19,24 @@ from facts.cluster.nodes import Nodes
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubeconfigs, Kubelet
-from facts.node.probes import TcpProbes
+from facts.node.probes import Probe, TcpProbes
 
 Endpoint = tuple[str, int]
 
 
 def _host(url: str) -> str:
     return (urlsplit(url).hostname or "").lower()
+
+
+def _answers(host: str, port: int) -> Change:
+    return change(TcpProbes, lambda _: TcpProbes((Probe("api", host, port, "open"),)))
+
+
+def _absent(fact: type[Fact]) -> Change:
+    return lambda draft: draft.put(fact, NotApplicable("kubeadm did not make this cluster."))
+
+
+_MANAGED = (_absent(ClusterInfo), _absent(KubeadmConfig))
 
 
 @check(
@@ -54,6 +65,25 @@ def _host(url: str) -> str:
             (own(server="https://lb.example.com:6443"),),
             quiet=True,
         ),
+        Case(
+            "a load balancer, and the kubelet is silent for another reason",
+            FLANNEL_2022,
+            (own(server="https://lb.example.com:6443"), _answers("lb.example.com", 6443), silent()),
+            finds="node",
+            severity=WARN,
+        ),
+        Case(
+            "a managed cluster, which has no cluster-info",
+            FLANNEL_2022,
+            (own(server="https://abc.eks.example.com"), *_MANAGED),
+            quiet=True,
+        ),
+        Case(
+            "a managed cluster, and the kubelet is silent",
+            FLANNEL_2022,
+            (own(server="https://abc.eks.example.com"), *_MANAGED, silent()),
+            unknown=True,
+        ),
         Case("RKE2's own proxy", FLANNEL_2022, (own(server="https://127.0.0.1:6444"), silent()), quiet=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
@@ -70,32 +100,37 @@ def kubeconfig_server(
     """The node talks to a wrong or a former API server.
 
     Rule: host and port of `server:` are not those of cluster-info, of controlPlaneEndpoint, nor an address of a
-    control-plane node with the same port, and the Node is not Ready. An error where that server cannot be reached
-    from the node or the kubelet is silent, else a warning. 127.0.0.1 is normal for RKE2. Where the node is Ready
-    through that address it is a load balancer, whose machines cannot be seen from here.
+    control-plane node with the same port, and the Node is not Ready. A warning where that server can be reached from
+    the node and either the kubelet reports through it or the kubeconfig trusts this cluster's CA, since it may be a
+    load balancer; else an error. 127.0.0.1 is normal for RKE2. Where the node is Ready through that address it is a
+    load balancer, whose machines cannot be seen from here.
     Remedy: Correct `server:` in the kubeconfig (C:\\etc\\kubernetes\\kubelet.conf or C:\\k\\config) to what `kubectl -n
     kube-public get configmap cluster-info -o yaml` says, `Restart-Service kubelet`; or join again.
     Confused with: a load balancer that leads to the same machines.
     Source: MicrosoftDocs, "Troubleshooting Kubernetes"; rancher/rke2 (agents use a local proxy).
     """
     found = kubelets_own(kubeconfigs, kubelet)
+    if is_ready(node):
+        return
     if found is None or not found.server:
-        yield Skip("There is no kubeconfig whose server could be judged.")
+        yield (
+            nothing_to_judge(kubelet, "server") if found is None else Skip("The kubeconfig names no server.")
+        )
         return
     right = _told(info, kubeadm)
     if not right:
         yield CannotTell("Neither cluster-info nor kubeadm-config says where this cluster's API server is.")
         return
     host, port = _host(found.server), urlsplit(found.server).port or 443
-    if (
-        is_ready(node)
-        or host in ("127.0.0.1", "localhost")
-        or (host, port) in right | _machines(nodes, {p for _, p in right})
-    ):
+    machines = _machines(nodes, {p for _, p in right})
+    if host in ("127.0.0.1", "localhost") or (host, port) in right | machines:
         return
-    reachable = isinstance(probes, TcpProbes) and any(p.outcome == "open" for p in probes.of("api"))
+    tried = probes.of("api") if isinstance(probes, TcpProbes) else ()
+    reachable = any(p.outcome == "open" and (p.host.lower(), p.port) == (host, port) for p in tried)
     ready = node.object.condition("Ready")
-    severity = WARN if reachable and ready is not None and ready.status == "False" else ERROR
+    reports = ready is not None and ready.status == "False"
+    known = isinstance(info, ClusterInfo) and bool(found.ca_sha256) and found.ca_sha256 == info.ca_sha256
+    severity = WARN if reachable and (reports or known) else ERROR
     wanted = " or ".join(sorted({f"{h}:{p}" for h, p in right}))
     proof: dict[type[Fact], str] = {Kubeconfigs: f"{found.path}: server {found.server}"}
     proof[ClusterInfo if isinstance(info, ClusterInfo) else Nodes] = f"this cluster: {wanted}"
@@ -169,7 +204,7 @@ def ca_mismatch(
     """
     found = kubelets_own(kubeconfigs, kubelet)
     if found is None:
-        yield Skip("There is no kubeconfig whose CA could be judged.")
+        yield nothing_to_judge(kubelet, "CA")
     elif not found.ca_sha256 or not info.ca_sha256:
         yield CannotTell(f"The CA in {found.path}, or that in cluster-info, cannot be read.")
     elif found.ca_sha256.lower() != info.ca_sha256.lower():
