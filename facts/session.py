@@ -167,7 +167,8 @@ class Session:
     ) -> None:
         """Ask `facts` anew, and all that derives from them or takes parameters from them.
 
-        `nodes`: what the other Windows nodes have answered stays, and they are not asked.
+        `nodes`: what the other Windows nodes have answered stays, and they are not asked. The session's moment (Now)
+        stays too unless it is named: the age of what was read before is to be told as of then.
         """
         facts = set(facts)
         stale = set(facts)
@@ -177,8 +178,9 @@ class Session:
                 break
             stale |= more
         renew = {f for f in stale if f in self._wanted} | set(facts)
-        now = self._recorded_now or datetime.now(UTC)
-        self.answers.put(Now, "", Answer(Now(now), "the console's clock", now))
+        if Now in facts:
+            now = self._recorded_now or datetime.now(UTC)
+            self.answers.put(Now, "", Answer(Now(now), "the console's clock", now))
         for fact in stale:
             if fact is not Nodes and QUESTIONS[fact].origin is not Origin.SESSION:
                 self.answers.forget(fact, nodes if per_node(fact) else None)
