@@ -14,6 +14,7 @@ from targets.errors import PermissionDenied
 from targets.pod_logs import LogChoice, Row
 from targets.stream import Feed, Stream
 from tui.app import KwinnowApp
+from tui.panes.log_pane import LogPane
 from tui.screens.logs import LogsScreen
 from tui.screens.overlays import ChooseScreen
 
@@ -124,8 +125,8 @@ def test_what_came_too_fast_is_counted_on_screen() -> None:
 
 def test_filter_search_wrap_and_times() -> None:
     async def test(app: KwinnowApp, pilot: Pilot[None], screen: LogsScreen, opened: Opened) -> None:
-        opened.say(*(f"{'odd' if i % 2 else 'even'} {i}" for i in range(200)), "w" * 150)
-        await until(pilot, lambda: "www" in screen_text(app))
+        opened.say(*(f"{'odd' if i % 2 else 'even'} {i}" for i in range(200)), "ω" * 150)
+        await until(pilot, lambda: "ωωω" in screen_text(app))
         await pilot.press("slash", *"odd", "enter")
         await until(pilot, lambda: "odd 199" in screen_text(app) and "even 198" not in screen_text(app))
         await pilot.press("escape")
@@ -135,6 +136,21 @@ def test_filter_search_wrap_and_times() -> None:
         await pilot.press("escape", "G", "w", "t")
         await until(pilot, lambda: "times UTC  wrap" in screen_text(app))
         assert "03-04 05:06:07.100" in screen_text(app)
+        assert screen_text(app).count("ω") == 150, "no letter lies beneath the scroll bar"
+        assert app.screen.query_one(LogPane).max_scroll_x == 0
+
+    with_log(test)
+
+
+def test_a_window_without_lines_says_so() -> None:
+    async def test(app: KwinnowApp, pilot: Pilot[None], screen: LogsScreen, opened: Opened) -> None:
+        opened.say("old", "older")
+        await until(pilot, lambda: "2 lines, last 500 lines" in screen_text(app))
+        await pilot.press("2", "y")
+        await until(pilot, lambda: "There is no line to copy" in screen_text(app))
+        assert "no line yet: last minute" in screen_text(app)
+        opened.say("new")
+        await until(pilot, lambda: "1 line, last minute" in screen_text(app))
 
     with_log(test)
 

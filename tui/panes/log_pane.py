@@ -79,8 +79,13 @@ class LogPane(ScrollView, can_focus=True):
         self._end()
         self.refresh()
 
+    @property
+    def _room(self) -> int:
+        """Cells of a row that are painted: without the scroll bar, which `size` counts too."""
+        return self.scrollable_content_region.width
+
     def _measure(self) -> None:
-        width = self.size.width if self.wrapped else self.log_lines.widest + GUTTER + self._stamp_width
+        width = self._room if self.wrapped else self.log_lines.widest + GUTTER + self._stamp_width
         self.virtual_size = Size(max(width, 1), max(len(self.log_lines.pieces), 1))
 
     def _place(self, *, y: float) -> None:
@@ -134,7 +139,7 @@ class LogPane(ScrollView, can_focus=True):
 
     def _shape(self) -> None:
         top = self._top_number()
-        room = self.size.width - GUTTER - self._stamp_width
+        room = self._room - GUTTER - self._stamp_width
         self.log_lines.wrap(max(room, 10) if self.wrapped else 0)
         self._settle(top)
 

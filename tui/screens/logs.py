@@ -86,6 +86,7 @@ unsaid."""
         self.ended = False
         self.pane.clear()
         self.stream = self.start(self.choice)
+        self.paint()  # what was shown is gone, and it may be long until something comes
 
     def tick(self) -> None:
         """Take what came, in one batch."""
@@ -129,7 +130,9 @@ unsaid."""
         if lines.let_go:
             text.append(f"  oldest {lines.let_go} let go", QUIET)
         name = WINDOWS[self.window][0] + (", previous" if self.choice.previous else "")
-        text.append(f"  {len(lines.lines)} lines, {name}", QUIET)
+        many = len(lines.lines)
+        told = f"no line yet: {name}" if not many else f"{many} line{'s' * (many > 1)}, {name}"
+        text.append(f"  {told}", QUIET)
         if self.needle:
             text.append_text(line(f"  /{self.needle}", INFO))
         if pane.word:
@@ -212,6 +215,9 @@ unsaid."""
 
     def action_copy(self) -> None:
         selected = self.get_selected_text()
+        if not selected and not self.pane.log_lines.text():
+            self.notify("There is no line to copy.", severity="warning")
+            return
         shown = selected if selected else "\n".join(self.pane.log_lines.text()) + "\n"
         self.kwinnow.copy_text(shown, f"log-{self.choice.pod}")
 
