@@ -21,6 +21,15 @@ class NetConf(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+def _as_go_reads(document: dict[str, Any]) -> dict[str, Any]:
+    """Keys in lower case: flannel's encoding/json takes them in any, and of two the later one."""
+    return {key.lower(): value for key, value in document.items()}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def net_conf(text: str) -> NetConf:
     """flannel's net-conf.json as data; `error` says why it cannot be read."""
     try:
@@ -29,20 +38,21 @@ def net_conf(text: str) -> NetConf:
         return NetConf(error=str(error))
     if not isinstance(document, dict):
         return NetConf(error="not a JSON object")
-    backend = document.get("Backend")
-    backend = backend if isinstance(backend, dict) else {}
+    document = _as_go_reads(document)
+    backend = document.get("backend")
+    backend = _as_go_reads(backend) if isinstance(backend, dict) else {}
 
     def number(key: str) -> int | None:
         value = backend.get(key)
         return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     return NetConf(
-        network=str(document.get("Network", "")),
-        backend=str(backend.get("Type", "")),
-        vni=number("VNI"),
-        port=number("Port"),
-        name=str(backend.get("Name", "")),
-        direct_routing=backend.get("DirectRouting") is True,
-        gbp=backend.get("GBP") is True,
-        mac_prefix=str(backend.get("MacPrefix", "")),
+        network=_text(document.get("network")),
+        backend=_text(backend.get("type")),
+        vni=number("vni"),
+        port=number("port"),
+        name=_text(backend.get("name")),
+        direct_routing=backend.get("directrouting") is True,
+        gbp=backend.get("gbp") is True,
+        mac_prefix=_text(backend.get("macprefix")),
     )

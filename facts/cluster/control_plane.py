@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 import msgspec
@@ -9,6 +10,7 @@ import yaml
 
 from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
 from facts.fact import Fact, NotApplicable, asked_of_cluster
+from facts.node.parsing import listing, mapping, text, texts
 from targets.errors import MalformedAnswer, NotFound
 from targets.rights import ResourceRule, allowed, rights
 from targets.target import ClusterTarget
@@ -19,11 +21,11 @@ def config_map(cluster: ClusterTarget, namespace: str, name: str) -> ConfigMapOb
     return cluster.get(f"/api/v1/namespaces/{namespace}/configmaps/{name}", ConfigMapObject)
 
 
-def yaml_document(text: str, what: str) -> dict[str, Any]:
+def yaml_document(said: str, what: str) -> dict[str, Any]:
     """A YAML mapping; MalformedAnswer names `what` where it is none."""
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = yaml.safe_load(said)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         raise MalformedAnswer(
             f"{what} is not YAML: {error}", "Compare it with a healthy cluster's."
         ) from error
@@ -124,15 +126,15 @@ class KubeadmConfig(Fact, frozen=True):
 
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> KubeadmConfig:
-        text = config_map(cluster, "kube-system", "kubeadm-config").data.get("ClusterConfiguration", "")
-        document = yaml_document(text, "ClusterConfiguration in ConfigMap kube-system/kubeadm-config")
-        net = document.get("networking") or {}
+        said = config_map(cluster, "kube-system", "kubeadm-config").data.get("ClusterConfiguration", "")
+        document = yaml_document(said, "ClusterConfiguration in ConfigMap kube-system/kubeadm-config")
+        net = mapping(document.get("networking"))
         return cls(
-            str(net.get("podSubnet", "")),
-            str(net.get("serviceSubnet", "")),
-            str(net.get("dnsDomain", "")),
-            str(document.get("controlPlaneEndpoint", "")),
-            str(document.get("kubernetesVersion", "")),
+            text(net.get("podSubnet")),
+            text(net.get("serviceSubnet")),
+            text(net.get("dnsDomain")),
+            text(document.get("controlPlaneEndpoint")),
+            text(document.get("kubernetesVersion")),
         )
 
 
@@ -147,10 +149,9 @@ class KubeletConfigMap(Fact, frozen=True):
 
     @classmethod
     def ask(cls, cluster: ClusterTarget) -> KubeletConfigMap:
-        text = config_map(cluster, "kube-system", "kubelet-config").data.get("kubelet", "")
-        document = yaml_document(text, "kubelet in ConfigMap kube-system/kubelet-config")
-        dns = document.get("clusterDNS") or []
-        return cls(tuple(str(d) for d in dns), str(document.get("clusterDomain", "")))
+        said = config_map(cluster, "kube-system", "kubelet-config").data.get("kubelet", "")
+        document = yaml_document(said, "kubelet in ConfigMap kube-system/kubelet-config")
+        return cls(texts(document.get("clusterDNS")), text(document.get("clusterDomain")))
 
 
 @asked_of_cluster
@@ -170,9 +171,13 @@ class KubeProxyConfigMap(Fact, frozen=True):
         kube = yaml_document(
             data.get("kubeconfig.conf", "{}"), "kubeconfig.conf in ConfigMap kube-system/kube-proxy"
         )
-        clusters = kube.get("clusters") or [{}]
-        server = str((clusters[0].get("cluster") or {}).get("server", ""))
-        return cls(server, str(conf.get("clusterCIDR", "")), str(conf.get("mode", "")))
+        server = text(_first_cluster(kube).get("server"))
+        return cls(server, text(conf.get("clusterCIDR")), text(conf.get("mode")))
+
+
+def _first_cluster(kubeconfig: dict[str, Any]) -> dict[str, Any]:
+    """The first cluster of a kubeconfig; empty where it names none."""
+    return next((mapping(mapping(c).get("cluster")) for c in listing(kubeconfig.get("clusters"))), {})
 
 
 @asked_of_cluster
@@ -189,12 +194,10 @@ class CoreDns(Fact, frozen=True):
 
     @property
     def domain(self) -> str:
-        """First zone of the kubernetes plug-in."""
-        words = next(
-            (line.split() for line in self.corefile.splitlines() if line.strip().startswith("kubernetes ")),
-            [],
-        )
-        return words[1].rstrip(".") if len(words) > 1 else ""
+        """First zone of the kubernetes plug-in; empty where it names none and takes those of its server block."""
+        lines = (line.split() for line in self.corefile.splitlines())
+        words = next((words for words in lines if words[:1] == ["kubernetes"]), [])
+        return words[1].rstrip(".") if len(words) > 1 and words[1] != "{" else ""
 
 
 @asked_of_cluster
@@ -211,13 +214,19 @@ class ClusterInfo(Fact, frozen=True):
         import base64
         import hashlib
 
-        text = config_map(cluster, "kube-public", "cluster-info").data.get("kubeconfig", "")
-        document = yaml_document(text, "kubeconfig in ConfigMap kube-public/cluster-info")
-        first = (document.get("clusters") or [{}])[0].get("cluster") or {}
-        pem = base64.b64decode(str(first.get("certificate-authority-data", ""))).decode("ascii", "replace")
-        body = "".join(line for line in pem.splitlines() if line and not line.startswith("-----"))
-        digest = hashlib.sha256(base64.b64decode(body)).hexdigest() if body else ""
-        return cls(str(first.get("server", "")), digest)
+        what = "kubeconfig in ConfigMap kube-public/cluster-info"
+        said = config_map(cluster, "kube-public", "cluster-info").data.get("kubeconfig", "")
+        first = _first_cluster(yaml_document(said, what))
+        try:
+            pem = base64.b64decode(text(first.get("certificate-authority-data"))).decode("ascii", "replace")
+            found = re.search("-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", pem, re.S)
+            der = base64.b64decode(found.group(1)) if found else b""
+        except ValueError as error:
+            raise MalformedAnswer(
+                f"The certificate authority of the {what} is not base64: {error}.",
+                "Compare it with a healthy cluster's.",
+            ) from error
+        return cls(text(first.get("server")), hashlib.sha256(der).hexdigest() if der else "")
 
 
 @asked_of_cluster

@@ -93,7 +93,12 @@ class FlannelDaemons(Fact, frozen=True):
         pods: list[PodObject] = []
         for namespace in ("kube-flannel", "kube-system"):
             listed = cluster.list(f"/api/v1/namespaces/{namespace}/pods", PodObject)
-            pods += [p for p in listed if "flannel" in p.metadata.name]
+            # Not what installs it, such as RKE2's helm-install-rke2-flannel.
+            pods += [
+                p
+                for p in listed
+                if "flannel" in p.metadata.name and any("flannel" in c.name for c in p.spec.containers)
+            ]
         if not pods:
             return NotApplicable("No flannel pods run in kube-flannel or kube-system.")
         daemons: list[DaemonConfig] = []

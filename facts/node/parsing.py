@@ -151,14 +151,22 @@ def subject_values(subject: str, attribute: str) -> tuple[str, ...]:
 _CRI = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) ([PF]) (.*)$")
 
 
-def container_log(text: str) -> str:
+def _docker_line(line: str) -> str:
+    """What a line of Docker's json-file log says; any other line as it is."""
+    if not line.startswith('{"log":'):
+        return line
+    document, _ = json_document(line)
+    return text(document.get("log")).rstrip("\r\n") or line
+
+
+def container_log(said: str) -> str:
     """A container's log file without the runtime's prefix, with lines joined that it has split (P before F)."""
     lines: list[str] = []
     part = ""
-    for line in text.splitlines():
+    for line in said.splitlines():
         match = _CRI.match(line)
         if match is None:
-            lines.append(line)
+            lines.append(_docker_line(line))
             continue
         part += match.group(2)
         if match.group(1) == "F":

@@ -162,7 +162,7 @@ class EventLog(Fact, frozen=True):
 
 @asked_of_node("time_source.ps1")
 class TimeSource(Fact, frozen=True):
-    """How W32Time is configured (registry; its own text output is localised)."""
+    """How W32Time is configured, by group policy or else by itself (registry; its own text output is localised)."""
 
     type: str = ""  # NTP, NT5DS, NoSync, AllSync
     ntp_server: str = ""

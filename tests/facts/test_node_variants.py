@@ -17,6 +17,7 @@ from facts.node.kubernetes import Kubeconfigs, Kubelet, NodeLogs
 from facts.node.network import Adapters, Firewall
 from facts.node.probes import RawTcpProbes
 from facts.node.runtime import Containerd, Cri, Docker, Images, Sandboxes
+from facts.node.windows import TimeSource
 from lab.world.machine import File, Machine, Process
 from lab.world.scenarios import build
 
@@ -133,6 +134,10 @@ def test_docker_with_a_crictl_beside_it(bench: BenchFactory) -> None:
 
 def test_numbers_and_answers_at_the_edge(bench: BenchFactory, machine: Machine) -> None:
     machine.adapters[0].mtu = 4_294_967_295
+    machine.registry[r"HKLM:\SOFTWARE\Policies\Microsoft\W32Time\Parameters"] = {
+        "Type": "NTP",
+        "NtpServer": "time.corp",
+    }
     nothing = "function Get-NetFirewallPortFilter { [CmdletBinding()] param($Protocol, $PolicyStore) "
     nothing += (
         "$PSCmdlet.WriteError((New-Object Management.Automation.ErrorRecord (New-Object Exception 'none'), "
@@ -154,7 +159,7 @@ def test_numbers_and_answers_at_the_edge(bench: BenchFactory, machine: Machine) 
     ]
     raw = bench(machine).answers(
         [
-            *asked(Adapters),
+            *asked(Adapters, TimeSource),
             Asked("firewall", nothing + script_text("firewall.ps1"), {}, 60.0),
             Asked(
                 "tcp", client + script_text("tcp_probes.ps1"), {"targets": targets, "timeout_ms": 500}, 60.0
@@ -162,6 +167,7 @@ def test_numbers_and_answers_at_the_edge(bench: BenchFactory, machine: Machine) 
         ]
     )
     assert fact_of(Adapters, raw["adapters"]).adapters[0].mtu == 4_294_967_295
+    assert fact_of(TimeSource, raw["time_source"]) == TimeSource("NTP", "time.corp"), "group policy wins"
     assert fact_of(Firewall, raw["firewall"]).profiles, "no rule at all is an answer"
     probes = msgspec.convert(value(raw["tcp"]), RawTcpProbes).probes
     assert [p.open for p in probes] == [True, True, True], probes
