@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, change
+from checks.cases import Change, change, fails, fields
 from checks.check import Case, check
 from checks.cni.links import no_network, no_packets
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Severity, Skip
@@ -16,6 +16,7 @@ from facts.cluster.control_plane import ApiServer
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
+from facts.node.hns import Hns
 from facts.node.windows import Os
 
 SERVER_2019 = 17763
@@ -51,6 +52,7 @@ def _kubernetes(version: str) -> Change:
         ),
         Case("Server 2019 with 1.35", FLANNEL_2019, (_kubernetes("v1.35.1"),), "node", WARN),
         Case("a build that nobody knows yet", FLANNEL_2022, (release(29999),), unknown=True),
+        Case("the registry told no build", FLANNEL_2022, (release(0),), unknown=True),
         Case("Server 2025", FLANNEL_2022, (release(26100),), quiet=True),
         Case("Server 2019 with 1.18", CLASSIC_2019, quiet=True),
     ],
@@ -70,6 +72,9 @@ def unsupported(node: ThisNode, os: Os, stack: Stack | Failed, api: ApiServer | 
     """
     shown = {Os: f"{os.product_name}, {os.version}, {os.installation_type or 'edition unknown'}"}
     problem: tuple[Severity, str] | None = None
+    if not os.build:
+        yield CannotTell("the node's registry did not tell the build of its Windows")
+        return
     if os.build < SERVER_2019:
         problem = (
             ERROR,
@@ -112,30 +117,56 @@ def _minor(version: str) -> int:
     cases=[
         Case("without any of the updates", FLANNEL_2019, (release(SERVER_2019, 316),), "node", ERROR),
         Case("with the first one only", CLASSIC_2019, (release(SERVER_2019, 350),), "node", WARN),
+        Case("version 1803, which never got it", FLANNEL_2019, (release(17134, 1610),), "node", ERROR),
         Case("exactly new enough", FLANNEL_2019, (release(SERVER_2019, OVERLAY),), quiet=True),
         Case("Server 2022 has it from the start", FLANNEL_2022, (release(20348, 169),), quiet=True),
+        Case(
+            "another CNI with an overlay network in HNS",
+            FLANNEL_2019,
+            (fields(Stack, cni="calico", mode="", mode_origin=""), release(SERVER_2019, 316)),
+            "node",
+            ERROR,
+        ),
+        Case(
+            "neither the CNI nor HNS tells the kind of network",
+            FLANNEL_2019,
+            (fails(Hns), fields(Stack, cni="", mode="", mode_origin=""), release(SERVER_2019, 316)),
+            unknown=True,
+        ),
+        Case("the registry told no update level", FLANNEL_2019, (release(SERVER_2019, 0),), unknown=True),
     ],
 )
-def overlay_update(node: ThisNode, os: Os, stack: Stack) -> Iterator[Said]:
+def overlay_update(node: ThisNode, os: Os, stack: Stack, hns: Hns | Failed) -> Iterator[Said]:
     """On Server 2019 HNS refuses overlay endpoints (0x803b0008) before the updates of March 2019.
 
-    Rule: build 17763, an overlay CNI, and an update level (UBR) below 379: error; from 348 on a warning. 348
-    is KB4482887, which early guides name; 379 is KB4489899, which all later ones name and which contains it.
-    Remedy: install the latest cumulative update and reboot: Install-Module PSWindowsUpdate;
-    Install-WindowsUpdate -AcceptAll -AutoReboot
+    Rule: build 17763 or older, an overlay CNI (by its configuration, or by an overlay network in HNS), and an update
+    level (UBR) below 379: error; from 348 on a warning. 348 is KB4482887, which early guides name; 379 is KB4489899,
+    which all later ones name and which contains it.
+    Remedy: drain the node, install the latest cumulative update and reboot: Install-Module PSWindowsUpdate;
+    Install-WindowsUpdate -AcceptAll -AutoReboot. What is older than Server 2019 is replaced by a new node.
     Confused with: other bugs of HNS. The update level decides, not the list of installed KBs: updates
     supersede each other.
     Source: microsoft/SDN Kubernetes/flannel/overlay README; Kubernetes, "Networking on Windows";
     https://github.com/microsoft/SDN/issues/273.
     """
-    if os.build != SERVER_2019:
-        yield Skip(f"Build {os.build} is not Server 2019.")
+    if not os.build or not os.ubr:
+        yield CannotTell("the node's registry did not tell the build and update level (UBR) of its Windows")
         return
-    if stack.mode != "overlay":
-        yield Skip("The node has no overlay network.")
+    if os.build > SERVER_2019:
+        yield Skip(f"Build {os.build} is newer than Server 2019.")
         return
-    if os.ubr < OVERLAY:
-        known = os.ubr >= OVERLAY_FIRST
+    old = os.build < SERVER_2019 or os.ubr < OVERLAY
+    overlay = hns.overlay if isinstance(hns, Hns) else None
+    if stack.mode != "overlay" and overlay is None:
+        if not stack.mode and isinstance(hns, Failed) and old:
+            yield CannotTell(
+                f"Whether the node has an overlay network is not known: {hns.why}", hint=hns.hint
+            )
+        else:
+            yield Skip("The node has no overlay network.")
+        return
+    if old:
+        known = os.build == SERVER_2019 and os.ubr >= OVERLAY_FIRST
         text = (
             f"{node.name} is at {os.version}, and overlay networks need 10.0.{SERVER_2019}.{OVERLAY} "
             "(KB4489899)"
@@ -144,5 +175,12 @@ def overlay_update(node: ThisNode, os: Os, stack: Stack) -> Iterator[Said]:
         yield Problem(
             text,
             severity=WARN if known else ERROR,
-            proof={Os: os.version, Stack: f"mode overlay: {stack.mode_origin}"},
+            proof={
+                Os: os.version,
+                **(
+                    {Stack: f"mode overlay: {stack.mode_origin}"}
+                    if stack.mode == "overlay" or overlay is None
+                    else {Hns: f"network {overlay.name}: Overlay"}
+                ),
+            },
         )
