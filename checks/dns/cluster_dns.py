@@ -195,6 +195,21 @@ def cache_service(draft: Draft) -> None:
     draft.put(ServiceObjects, ServiceObjects((labelled, *rest)))
 
 
+def _new_servers(draft: Draft) -> None:
+    """CoreDNS was restarted: its servers have other addresses than HNS knows."""
+    slices = draft.get(EndpointSlices)
+    moved = tuple(
+        replace(
+            s,
+            endpoints=tuple(replace(e, addresses=(f"10.244.0.{90 + i}",)) for i, e in enumerate(s.endpoints)),
+        )
+        if s.service == "kube-dns"
+        else s
+        for s in slices.items
+    )
+    draft.put(EndpointSlices, EndpointSlices(moved))
+
+
 def _own_balancing(draft: Draft) -> None:
     """Antrea's proxy: no kube-proxy on the node, and no load balancer in HNS."""
     for fact in (Hns, KubeProxy):
@@ -216,6 +231,7 @@ def _own_balancing(draft: Draft) -> None:
             (cache_service, _without_dns(17)),
             finds="node",
         ),
+        Case("the rules lead to servers that are gone", CLASSIC_2019, (_new_servers,), finds="node"),
         Case("a CNI that balances by itself", FLANNEL_2022, (_own_balancing,), quiet=True),
         Case("HNS does not answer", FLANNEL_2022, (fails(Hns),), unknown=True),
     ],
@@ -231,10 +247,11 @@ def load_balancer_rule(
     """Pods ask the ClusterIP of the cluster's DNS, which exists on the node as two load balancers in HNS.
 
     Rule: the DNS Service has ready backends, and HNS has no load balancer for its address with port 53 and UDP, or
-    none with TCP (as far as the Service has that port).
+    none with TCP (as far as the Service has that port); or those that it has lead to no ready backend.
     Remedy: restart kube-proxy on the node (`Restart-Service kube-proxy`, or delete its pod).
     Confused with: CoreDNS down: then the rules are right and Linux pods fail, too.
-    Source: microsoft/SDN Kubernetes/windows/debug; https://github.com/microsoft/hcsshim/issues/1043.
+    Source: microsoft/SDN Kubernetes/windows/debug; https://github.com/microsoft/hcsshim/issues/1043;
+    https://github.com/kubernetes-sigs/sig-windows-tools/issues/380 (servers that are gone).
     """
     service = dns_service(services)
     address = service.spec.cluster_ip if service else ""
@@ -277,6 +294,17 @@ def load_balancer_rule(
                 Hns: f"{len(hns.load_balancers)} load balancers, not {address} {', '.join(missing)}",
                 EndpointSlices: f"{len(ready)} ready DNS servers",
             },
+        )
+        return
+    known = {e.id.lower(): e.ip for e in hns.endpoints}
+    mine = [b for b in hns.load_balancers if address in b.vips and b.external_port == 53]
+    reached = {known.get(i.lower(), "") for b in mine for i in b.endpoints} - {""}
+    if reached and reached.isdisjoint(ready):
+        gone, there = ", ".join(sorted(reached)), ", ".join(sorted(ready))
+        yield Problem(
+            f"HNS on this node sends what pods ask the cluster's DNS to {gone}; its ready servers are {there}: no name "
+            "resolves in its pods.",
+            proof={Hns: f"load balancers of {address}: {gone}", EndpointSlices: f"ready: {there}"},
         )
 
 

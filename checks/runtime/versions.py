@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, fails, fields
+from checks.cases import Change, Draft, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import node_object
@@ -14,6 +14,8 @@ from checks.effects import NO_RUNTIME
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
 from checks.runtime.services import reports_docker
 from checks.versions import minor, numbers
+from checks.workload.configured import shared_network
+from checks.workload.edits import new_pod
 from facts.access import ThisNode
 from facts.cluster.objects import NodeObject
 from facts.cluster.workloads import Pods
@@ -106,6 +108,12 @@ def _version(node: ThisNode, containerd: Containerd | Failed) -> tuple[tuple[int
     return numbers(text)[:2], text
 
 
+def _by_container(draft: Draft) -> None:
+    """The last pod's securityContext says nothing; its containers' do."""
+    *rest, last = draft.get(Pods).items
+    draft.put(Pods, Pods((*rest, replace(last, spec=replace(last.spec, security_context=None)))))
+
+
 @check(
     "runtime.containerd.version-hpc",
     title="containerd is new enough for HostProcess pods",
@@ -114,6 +122,17 @@ def _version(node: ThisNode, containerd: Containerd | Failed) -> tuple[tuple[int
         Case("1.5", FLANNEL_2022, (fields(Containerd, version="1.5.18"),), finds="node", severity=ERROR),
         Case("1.6", FLANNEL_2019, (fields(Containerd, version="1.6.36"),), finds="node", severity=WARN),
         Case("2.0", FLANNEL_2022, (fields(Containerd, version="2.0.1"),), quiet=True),
+        Case(
+            "only containers of the pod ask for it",
+            FLANNEL_2022,
+            (
+                fields(Containerd, version="1.5.18"),
+                fields(Pods, items=()),
+                new_pod("agent", host_process=True),
+                _by_container,
+            ),
+            finds="node",
+        ),
         Case(
             "no HostProcess pods",
             FLANNEL_2022,
@@ -132,7 +151,8 @@ def version_hpc(node: ThisNode, containerd: Containerd, pods: Pods) -> Iterator[
     Confused with: the feature gate WindowsHostProcessContainers, which is on since 1.23.
     Source: Kubernetes documentation, "Create a Windows HostProcess Pod"; the 1.6 layout partly from experience.
     """
-    host_process = [p.metadata.name for p in pods.on(node.name) if p.spec.host_process]
+    # Containers may ask for it one by one; on Windows nothing else can be on the host's network.
+    host_process = [p.metadata.name for p in pods.on(node.name) if shared_network(p)]
     if not host_process:
         yield Skip("No HostProcess pod is meant for this node.")
         return
