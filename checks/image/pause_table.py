@@ -51,7 +51,7 @@ KUBEADM: dict[int, str] = {
     25: "3.8",
     **dict.fromkeys((26, 27, 28, 29, 30), "3.9"),
     **dict.fromkeys((31, 32, 33), "3.10"),
-    34: "3.10.1",
+    **dict.fromkeys((34, 35), "3.10.1"),
 }
 
 

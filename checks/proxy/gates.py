@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change, fields
 from checks.check import check
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said
-from checks.proxy.settings import HIDDEN, NOT_WORKING, gates, lines_since_it_worked, minor, unseen
+from checks.proxy.settings import HIDDEN, NOT_WORKING, gates, lines_since_it_worked, minor, says, unseen
 from facts.access import ThisNode
 from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
-from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
+from facts.node.kubernetes import KubeProxy, NodeLogs
 
 OVERLAY_ON_SINCE = 20  # beta
 DSR_ON_SINCE = 33  # beta
@@ -27,13 +27,6 @@ def _flags(**values: str) -> Change:
 
 
 _NOT_THERE = fields(KubeProxy, arguments="", flags={}, found_in="")
-
-
-def _log(line: str) -> Change:
-    tail = LogTail(
-        "kube-proxy", r"C:\var\log\pods\kube-proxy\1.log", text=f'E0102 03:04:05 run.go:74] err="{line}"'
-    )
-    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
 
 
 def _version(text: str) -> Change:
@@ -79,7 +72,7 @@ def _refused(logs: NodeLogs | Failed, gate: str) -> str:
             FLANNEL_2022,
             (
                 _NOT_THERE,
-                _log("cannot set feature gate WinOverlay to false, feature is locked to true"),
+                says("cannot set feature gate WinOverlay to false, feature is locked to true"),
             ),
             finds="node",
         ),
@@ -145,7 +138,7 @@ def overlay_gate(node: ThisNode, proxy: KubeProxy, stack: Stack, logs: NodeLogs 
         Case(
             "a pod that restarts: only its log tells",
             FLANNEL_2022,
-            (_NOT_THERE, _log("WinDSR feature gate not enabled")),
+            (_NOT_THERE, says("WinDSR feature gate not enabled")),
             finds="node",
         ),
         Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),

@@ -18,6 +18,7 @@ from checks.proxy.settings import (
     minor,
     network_name,
     proxy_pod,
+    says,
     told_elsewhere,
     unseen,
 )
@@ -26,7 +27,7 @@ from facts.cluster.workloads import Pods
 from facts.derived.cluster_network import ClusterNetwork, Sourced
 from facts.fact import Fact, Failed
 from facts.node.hns import Hns
-from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
+from facts.node.kubernetes import KubeProxy, NodeLogs
 
 
 def _nameless(found_in: str = "process") -> Change:
@@ -48,13 +49,6 @@ def _without_name_in_pod(draft: Draft) -> None:
     draft.put(Pods, Pods(tuple(bare)))
 
 
-def _says(text: str) -> Change:
-    tail = LogTail(
-        "kube-proxy", r"C:\k\kube-proxy.log", text=f"E0102 03:04:05.000000    4310 proxier.go:912] {text}"
-    )
-    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
-
-
 @check(
     "proxy.network-name",
     title="kube-proxy is told an HNS network that exists",
@@ -74,7 +68,7 @@ def _says(text: str) -> Change:
             (
                 _nameless(),
                 _without_name_in_pod,
-                _says("Environment variable KUBE_NETWORK and network-flag not initialized"),
+                says("Environment variable KUBE_NETWORK and network-flag not initialized"),
             ),
             finds="node",
         ),
@@ -82,6 +76,16 @@ def _says(text: str) -> Change:
             "its start script says it, and it works (Calico, AKS)",
             FLANNEL_2022,
             (_nameless(), _without_name_in_pod),
+            quiet=True,
+        ),
+        Case(
+            "the node's setting is an old one, and its start script says another",
+            FLANNEL_2022,
+            (
+                _nameless(),
+                _without_name_in_pod,
+                change(KubeProxy, lambda p: replace(p, kube_network="cbr0")),
+            ),
             quiet=True,
         ),
         Case(
@@ -96,7 +100,7 @@ def _says(text: str) -> Change:
             (
                 _nameless(),
                 _without_name_in_pod,
-                _says(
+                says(
                     '"Unable to find HNS Network specified, please check network name and CNI deployment" '
                     'err="Network name azure not found" hnsNetworkName="azure"'
                 ),
@@ -153,6 +157,13 @@ def hns_network_name(
             )
     elif not hns.pod_networks:
         yield Skip("HNS has no pod network yet: hns.network.absent judges that.")
+    elif (
+        hns.network(name) is None
+        and origin != "--network-name"
+        and hns.load_balancers
+        and proxy.found_in == "process"
+    ):
+        return  # its start script set another name: it works
     elif hns.network(name) is None:
         yield Problem(
             f"kube-proxy waits for the HNS network {name} ({origin}), which does not exist; HNS has {have}.",

@@ -10,13 +10,22 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
-from checks.proxy.settings import HIDDEN, NOT_WORKING, NOTHING_PROGRAMMED, proxy_pod, told_elsewhere, unseen
+from checks.proxy.settings import (
+    HIDDEN,
+    NOT_WORKING,
+    NOTHING_PROGRAMMED,
+    lines_since_it_worked,
+    proxy_pod,
+    says,
+    told_elsewhere,
+    unseen,
+)
 from checks.workload.edits import without_pods
 from facts.access import ThisNode
 from facts.cluster.workloads import Pods
 from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
-from facts.node.kubernetes import KubeProxy
+from facts.node.kubernetes import KubeProxy, NodeLogs
 from facts.node.windows import Os, Processes, Service, Services
 
 KNOWN_CNI = ("flannel", "calico")
@@ -118,17 +127,39 @@ def not_running(
             (change(KubeProxy, lambda p: replace(p, flags=p.flags | {"proxy-mode": "ipvs"})),),
             finds="node",
         ),
+        Case(
+            "a program that does not know the mode",
+            CLASSIC_2019,
+            (
+                says(
+                    'error: KubeProxyConfiguration.Mode.ProxyMode: Invalid value: "kernelspace": must be '
+                    "userspace,iptables,ipvs or blank"
+                ),
+            ),
+            finds="node",
+        ),
         Case("its command line is hidden", FLANNEL_2022, (HIDDEN,), unknown=True),
     ],
 )
-def mode(proxy: KubeProxy) -> Iterator[Said]:
+def mode(proxy: KubeProxy, logs: NodeLogs | Failed) -> Iterator[Said]:
     """On Windows kube-proxy has one mode that works: kernelspace, load balancers in HNS.
 
-    Rule: `--proxy-mode` is given and is not kernelspace.
-    Remedy: start it with `--proxy-mode=kernelspace`.
+    Rule: `--proxy-mode` is given and is not kernelspace; or kube-proxy's log says that kernelspace is no mode, as a
+    program does that was not built for Windows.
+    Remedy: start it with `--proxy-mode=kernelspace`; one that refuses that is replaced by kube-proxy.exe of the
+    cluster's version (dl.k8s.io/VERSION/bin/windows/amd64/kube-proxy.exe).
     Confused with: missing direct server return, which is a separate flag.
     Source: microsoft/SDN Kubernetes/flannel/start-kubeproxy.ps1; userspace mode went in Kubernetes 1.26.
     """
+    refused = next(
+        (t for t in reversed(lines_since_it_worked(logs)) if 'Invalid value: "kernelspace"' in t), ""
+    )
+    if refused:
+        yield Problem(
+            "This kube-proxy does not know the mode kernelspace: its program was not built for Windows, or is broken.",
+            proof={NodeLogs: refused},
+        )
+        return
     if (doubt := unseen(proxy)) is not None:
         yield doubt
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from checks.cases import fields
+from checks.cases import Change, change, fields
 from checks.causes import SAME_NODE, SAME_OBJECT, Link, Relation, cause_of
 from checks.finding import CannotTell, Finding, Said, Skip
 from checks.image.compatibility import version_of
@@ -12,10 +12,16 @@ from facts.access import ThisNode
 from facts.cluster.objects import PodObject
 from facts.cluster.workloads import Pods
 from facts.fact import Failed
-from facts.node.kubernetes import KubeProxy, NodeLogs
+from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
 
 # For cases: kube-proxy runs, and without elevation nobody sees how it was started.
 HIDDEN = fields(KubeProxy, arguments="", flags={}, found_in="process")
+
+
+def says(text: str, header: str = "E0102 03:04:05.000000    4310 proxier.go:912]") -> Change:
+    """For cases: the last line of kube-proxy's log."""
+    tail = LogTail("kube-proxy", r"C:\k\kube-proxy.log", text=f"{header} {text}")
+    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
 
 
 def both(*relations: Relation) -> Relation:

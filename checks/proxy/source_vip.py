@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import FLANNEL_2022, Case, Change, change, fails, fields
+from checks.cases import FLANNEL_2022, Case, change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
 from checks.edits import node_object
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
-from checks.proxy.settings import HIDDEN, NOT_WORKING, lines_since_it_worked, told_elsewhere, unseen
+from checks.proxy.settings import HIDDEN, NOT_WORKING, lines_since_it_worked, says, told_elsewhere, unseen
 from facts.access import ThisNode
 from facts.cluster.objects import NodeObject
 from facts.cluster.workloads import Pods
@@ -21,7 +21,7 @@ from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
 from facts.node.cni import Ipam
 from facts.node.hns import Hns
-from facts.node.kubernetes import KubeProxy, LogTail, NodeLogs
+from facts.node.kubernetes import KubeProxy, NodeLogs
 
 
 def _ipv6_first(node: NodeObject) -> NodeObject:
@@ -165,10 +165,7 @@ def source_vip(
 _REFUSED = re.compile(r"0x803b00(?:2f|1e)", re.IGNORECASE)
 
 
-def _log(header: str) -> Change:
-    text = f'{header} "Source Vip endpoint creation failed" err="hcnCreateEndpoint failed in Win32: ... (0x803b002f)"'
-    tail = LogTail("kube-proxy", r"C:\k\kube-proxy.exe.ERROR", text=text)
-    return change(NodeLogs, lambda n: NodeLogs((*n.logs, tail)))
+_WORDS = '"Source Vip endpoint creation failed" err="hcnCreateEndpoint failed in Win32: ... (0x803b002f)"'
 
 
 @check(
@@ -180,13 +177,13 @@ def _log(header: str) -> Change:
         Case(
             "a reserved address",
             FLANNEL_2022,
-            (_log("E0102 03:04:05.000000    4310 proxier.go:912]"),),
+            (says(_WORDS),),
             finds="node",
         ),
         Case(
             "it was refused before it worked, as the file of errors still tells",
             FLANNEL_2022,
-            (_log("E1231 00:05:00.000000    4310 proxier.go:912]"),),
+            (says(_WORDS, "E1231 00:05:00.000000    4310 proxier.go:912]"),),
             quiet=True,
         ),
     ],
