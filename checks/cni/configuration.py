@@ -22,6 +22,13 @@ from facts.node.cni import CniConf, CniFiles, FlannelFiles, NetConf
 from facts.node.runtime import Cri
 
 UNINITIALIZED = ("cni plugin not initialized", "cni config uninitialized", "no network config found")
+
+
+def schema(cni: EffectiveCni) -> str:
+    """apiVersion of the plug-in that talks to HNS; the plug-ins read their keys without regard to case."""
+    return next((str(v) for k, v in cni.attaching.items() if k.lower() == "apiversion"), "")
+
+
 OLD_KINDS = ("win-overlay", "win-bridge")
 NEW_KINDS = ("sdnoverlay", "sdnbridge")
 
@@ -140,6 +147,12 @@ def none(node: ThisNode, cni: EffectiveCni, cri: Cri | Failed | NotApplicable) -
             "node",
         ),
         Case(
+            "an empty list of plug-ins",
+            FLANNEL_2022,
+            (of_conf(lambda c: replace(c, parsed={"name": "flannel.4096", "plugins": []})),),
+            "node",
+        ),
+        Case(
             "net-conf.json in the ConfigMap",
             FLANNEL_2022,
             (change(FlannelConfig, lambda f: replace(f, conf=NetConf(error="JSON is malformed"))),),
@@ -170,7 +183,7 @@ def json_invalid(
     default.
 
     Rule: the CNI configuration in force, or a net-conf.json of flannel on the node or in the ConfigMap,
-    begins with a byte order mark or is no JSON.
+    begins with a byte order mark or is no JSON; or the CNI configuration names no plug-in.
     Remedy: write it anew without a mark: [IO.File]::WriteAllText($path, $text, (New-Object Text.UTF8Encoding
     $false))
     Confused with: valid JSON with wrong keys (cni.api-version).
@@ -182,6 +195,14 @@ def json_invalid(
         yield Problem(
             f"{cni.path} on {node.name} {why}, so the runtime cannot load it.",
             proof={CniFiles: f"{cni.path}: {why}"},
+        )
+    elif conf is not None and not conf.plugin.get("type"):
+        keys = ", ".join(conf.parsed) or "no keys"
+        yield Problem(
+            f"{cni.path} on {node.name} names no plug-in (type), so the runtime cannot load it.",
+            proof={CniFiles: f"{cni.path}: {keys}"},
+            remedy="Let the CNI's DaemonSet write the file anew (delete its pod on the node), or copy it from a node "
+            "that works.",
         )
     for file in files.net_confs if isinstance(files, FlannelFiles) else ():
         if file.conf.error:
@@ -236,6 +257,12 @@ def json_invalid(
             (of_conf(delegated(type="win-overlay", apiVersion=2)),),
             quiet=True,
         ),
+        Case(
+            "keys are read without regard to case",
+            FLANNEL_2022,
+            (of_conf(delegated(type="win-overlay", ApiVersion=2)),),
+            quiet=True,
+        ),
     ],
 )
 def api_version(node: ThisNode, stack: Stack, cni: EffectiveCni) -> Iterator[Said]:
@@ -254,11 +281,11 @@ def api_version(node: ThisNode, stack: Stack, cni: EffectiveCni) -> Iterator[Sai
     if kind not in (*OLD_KINDS, *NEW_KINDS):
         yield Skip(f"The plug-in {cni.kind or '(none)'} is none whose schema is known.")
         return
-    second = str(cni.attaching.get("apiVersion", "")) == "2" or kind in NEW_KINDS
+    version = schema(cni) or "absent"
+    second = version == "2" or kind in NEW_KINDS
     flat = [
         p.type for p in cni.policies if not p.nested and any(k.lower() == "exceptionlist" for k in p.values)
     ]
-    version = cni.attaching.get("apiVersion", "absent")
     proof: dict[type[Fact], str] = {CniFiles: f"{cni.path}: type {cni.kind}, apiVersion {version}"}
     if stack.runtime == "containerd" and not second:
         yield Problem(

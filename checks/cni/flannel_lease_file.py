@@ -11,10 +11,14 @@ from msgspec.structs import replace
 from checks.cases import Change, change
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.cni.configuration import of_conf
+from checks.cni.flannel_numbers import pod_cidr
 from checks.cni.links import no_network, no_pods
+from checks.edits import node_object
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
-from facts.derived.effective_cni import EffectiveCni
+from facts.cluster.objects import NodeObject
+from facts.derived.effective_cni import EffectiveCni, folder
 from facts.derived.flanneld_words import FlanneldWords
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2022
@@ -27,6 +31,11 @@ PATH = r"C:\run\flannel\subnet.env"
 KEYS = ("FLANNEL_NETWORK", "FLANNEL_SUBNET", "FLANNEL_MTU", "FLANNEL_IPMASQ")
 # microsoft/SDN start.ps1 and helper.psm1; in sig-windows-tools' KubeClusterHelper.psm1 the network's name stands in it.
 WAITING = re.compile(r"Waiting for the network (?:.{1,60} )?to be created", re.IGNORECASE)
+
+
+def _dual_stack(node: NodeObject) -> NodeObject:
+    both = ("fd00:10:244:1::/64", node.spec.pod_cidr)
+    return replace(node, spec=replace(node.spec, pod_cidr=both[0], pod_cidrs=both))
 
 
 @check(
@@ -58,6 +67,18 @@ WAITING = re.compile(r"Waiting for the network (?:.{1,60} )?to be created", re.I
             (change(FlannelFiles, lambda f: replace(f, subnet_env={"FLANNEL_NETWORK": "10.244.0.0/16"})),),
             "node",
         ),
+        Case(
+            "IPv6 is the first podCIDR of a dual stack", FLANNEL_2022, (node_object(_dual_stack),), quiet=True
+        ),
+        Case(
+            "the plug-in is told another file",
+            FLANNEL_2022,
+            (
+                of_conf(lambda c: replace(c, parsed={**c.parsed, "subnetFile": "/var/flannel/subnet.env"})),
+                change(FlannelFiles, lambda f: replace(f, subnet_env_path="", subnet_env={})),
+            ),
+            unknown=True,
+        ),
     ],
 )
 def subnet_env(
@@ -72,9 +93,16 @@ def subnet_env(
     Confused with: missing plug-in programs (cni.binary-missing).
     Source: flannel-io/cni-plugin flannel.go; Kubernetes, "Troubleshooting Kubernetes on Windows".
     """
-    uses = isinstance(cni, EffectiveCni) and cni.conf is not None and cni.conf.plugin.get("type") == "flannel"
-    if stack.cni != "flannel" or not uses:
+    plugin = cni.conf.plugin if isinstance(cni, EffectiveCni) and cni.conf else {}
+    if stack.cni != "flannel" or plugin.get("type") != "flannel":
         yield Skip("No CNI configuration in force starts the flannel plug-in.")
+        return
+    other = str(plugin.get("subnetFile", ""))
+    if other and folder(other) not in (folder(PATH), folder(files.subnet_env_path)):
+        yield CannotTell(
+            f"the CNI configuration makes the plug-in read {other}, which was not looked at",
+            hint=f"On the node: Get-Content '{other}'",
+        )
         return
     if not files.subnet_env_path:
         text = f"{PATH} is missing on {node.name}: every pod fails with open /run/flannel/subnet.env."
@@ -87,7 +115,7 @@ def subnet_env(
             f"{files.subnet_env_path} on {node.name} lacks {', '.join(absent)}.", proof={FlannelFiles: shown}
         )
         return
-    cidr, subnet = node.object.spec.pod_cidr, files.subnet_env["FLANNEL_SUBNET"]
+    cidr, subnet = pod_cidr(node.object), files.subnet_env["FLANNEL_SUBNET"]
     try:
         own = ipaddress.ip_interface(subnet).ip
     except ValueError:

@@ -1,36 +1,27 @@
-"""What each node announces to the others, and whether the daemons run what the ConfigMap says."""
+"""What each node announces to the others: its lease."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
 from checks.cases import Change, change
-from checks.causes import CLUSTER, SAME_NODE, SAME_NODE_OR_CLUSTER, cause_of
+from checks.causes import CLUSTER, SAME_NODE_OR_CLUSTER, cause_of
 from checks.check import Case, check
 from checks.cni.flannel_numbers import (
     ANNOTATION,
-    PORT,
     VNI,
     Lease,
-    backend_text,
-    is_vxlan,
+    ipv4_of,
     lease,
-    linux_port,
-    linux_vni,
-    windows_vni,
 )
-from checks.cni.links import names_cause, names_effect, no_packets
-from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip, node_object
-from facts.cluster.flannel import DaemonConfig, FlannelConfig, FlannelDaemons
+from checks.cni.links import names_cause, no_packets
+from checks.finding import ERROR, Problem, Said, Skip, node_object
+from facts.cluster.flannel import FlannelConfig
 from facts.cluster.nodes import Nodes
-from facts.cluster.objects import NodeObject, PodObject
-from facts.cluster.workloads import Pods
+from facts.cluster.objects import Address, Metadata, NodeObject
 from facts.examples import CLASSIC_2019, FLANNEL_2022
-from facts.fact import Fact, Failed, NotApplicable
 
 
 def on_linux(edit: Callable[[NodeObject], NodeObject]) -> Change:
@@ -47,226 +38,15 @@ def annotated(**values: str) -> Callable[[NodeObject], NodeObject]:
     return lambda n: replace(n, metadata=replace(n.metadata, annotations={**n.metadata.annotations, **new}))
 
 
-def linux_daemons_say(vni: int, port: int) -> Change:
-    """The Linux daemons' start line says these numbers."""
-
-    def edit(found: FlannelDaemons) -> FlannelDaemons:
-        line = f"VXLAN config: VNI={vni} Port={port} GBP=false Learning=false DirectRouting=false"
-        told = [
-            replace(d, vni=vni, port=port, line=line) if "windows" not in d.pod else d for d in found.daemons
-        ]
-        return replace(found, daemons=tuple(told))
-
-    return change(FlannelDaemons, edit)
+def _with_ipv6(node: NodeObject) -> NodeObject:
+    addresses = (Address("InternalIP", "fd00::10"), *node.status.addresses)
+    return replace(node, status=replace(node.status, addresses=addresses))
 
 
-def config_changed_last() -> Change:
-    """The ConfigMap was written after every pod had started."""
-    return change(FlannelConfig, lambda f: replace(f, changed=datetime(2999, 1, 1, tzinfo=UTC)))
-
-
-def _started(pod: PodObject) -> datetime | None:
-    """When the daemon last started: its container, else the pod."""
-    for status in pod.status.container_statuses:
-        if status.state.running and "flannel" in status.name:
-            text = str(status.state.running.get("startedAt", ""))
-            if text:
-                return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return pod.status.start_time
-
-
-@check(
-    "cni.flannel.restart-needed",
-    title="The flannel pods run what the ConfigMap says",
-    severity=ERROR,
-    explains=[
-        cause_of("cni.flannel.lease-annotations", CLUSTER, when=names_effect),
-        cause_of("cni.flannel.linux-device", CLUSTER, when=names_effect),
-        cause_of("cni.flannel.netconf-stale", CLUSTER, when=names_effect),
-        cause_of("cni.flannel.vsid", CLUSTER, when=names_effect),
-        cause_of("cni.flannel.remote-subnets", CLUSTER),
-        *no_packets(CLUSTER),
-    ],
-    cases=[
-        Case(
-            "the ConfigMap was mended, Linux still runs VNI 1",
-            FLANNEL_2022,
-            (config_changed_last(), linux_daemons_say(1, 0)),
-            "kube-flannel/kube-flannel-cfg",
-        ),
-        Case(
-            "a later edit that changed neither VNI nor port",
-            FLANNEL_2022,
-            (config_changed_last(),),
-            quiet=True,
-        ),
-        Case(
-            "the classic cluster",
-            CLASSIC_2019,
-            (config_changed_last(), linux_daemons_say(1, 0)),
-            "kube-system/kube-flannel-cfg",
-        ),
-    ],
-)
-def restart_needed(
-    flannel: FlannelConfig, nodes: Nodes, pods: Pods, daemons: FlannelDaemons | Failed | NotApplicable
-) -> Iterator[Said]:
-    """flanneld reads net-conf.json only when it starts: after an edit of the ConfigMap the old numbers stay
-    in use.
-
-    Rule: a flannel pod whose container started before the ConfigMap was last written, and whose own start
-    line (or the lease that it wrote) shows another VNI or port than the ConfigMap now gives.
-    Remedy: kubectl -n kube-flannel rollout restart daemonset, Linux first, then Windows; on each Linux node
-    ip link del flannel.1.
-    Confused with: a ConfigMap that is itself wrong (cni.flannel.vni, cni.flannel.port).
-    Source: flannel pkg/subnet/kube (the configuration is read once, when the subnet manager is made).
-    """
-    if not is_vxlan(flannel.conf) or not nodes.windows or flannel.changed is None:
-        yield Skip(
-            "flannel's vxlan back end is not in use with Windows nodes, or the ConfigMap has no time "
-            "of change."
-        )
-        return
-    objects = {n.name: n for n in nodes.items}
-    told = daemons if isinstance(daemons, FlannelDaemons) else None
-    stale: list[str] = []
-    lines: list[str] = []
-    for pod in pods.items:
-        node = objects.get(pod.spec.node_name)
-        if node is None or not _is_flannel(pod):
-            continue
-        started = _started(pod)
-        if started is None or started >= flannel.changed:
-            continue
-        difference = _difference(flannel, node, told.on(node.name) if told else None)
-        if difference is None:
-            why = (
-                f"it started at {started:%Y-%m-%d %H:%M} UTC, before the ConfigMap was written, and "
-                "no line says with which numbers"
-            )
-            yield CannotTell(why, _pod_object(pod), "Restart the pod to be certain.")
-        elif difference:
-            stale.append(node.name)
-            lines.append(
-                f"pod {pod.metadata.name} on {node.name}, started {started:%Y-%m-%dT%H:%M:%SZ}: {difference}"
-            )
-    if stale:
-        where = Object("ConfigMap", "kube-flannel-cfg", flannel.namespace)
-        text = (
-            f"net-conf.json was changed at {flannel.changed:%Y-%m-%d %H:%M} UTC, and {len(stale)} "
-            "flannel pods run the "
-            f"old numbers: {', '.join(stale[:5])}."
-        )
-        proof: dict[type[Fact], str] = {
-            FlannelConfig: f"written {flannel.changed:%Y-%m-%dT%H:%M:%SZ}: {backend_text(flannel.raw)}",
-            Pods: "\n".join(lines),
-        }
-        yield Problem(text, where, proof=proof)
-
-
-def _is_flannel(pod: PodObject) -> bool:
-    return any("flannel" in c.name for c in pod.spec.containers) and pod.metadata.namespace in (
-        "kube-flannel",
-        "kube-system",
-    )
-
-
-def _pod_object(pod: PodObject) -> Object:
-    return Object("Pod", pod.metadata.name, pod.metadata.namespace)
-
-
-def _difference(flannel: FlannelConfig, node: NodeObject, daemon: DaemonConfig | None) -> str | None:
-    """How the daemon differs from the ConfigMap: empty if it does not, None if that cannot be told."""
-    windows = node.os == "windows"
-    wanted_vni = windows_vni(flannel.conf) if windows else linux_vni(flannel.conf)
-    wanted_port = (flannel.conf.port or PORT) if windows else linux_port(flannel.conf.port)
-    held = lease(node.metadata.annotations)
-    if daemon is not None and daemon.vni is not None:
-        port = (daemon.port or PORT) if windows else linux_port(daemon.port)
-        if (daemon.vni, port) == (wanted_vni, wanted_port):
-            return ""
-        return daemon.line or f"VNI {daemon.vni}, port {port}"
-    if held is not None and held.vni is not None and held.vni != wanted_vni:
-        return f"its lease says VNI {held.vni}"
-    return None
-
-
-def _silent(node: str) -> Change:
-    """The kubelet of that node does not hand out the log of its flannel pod."""
-
-    def of(daemon: DaemonConfig) -> DaemonConfig:
-        if daemon.node != node:
-            return daemon
-        error = f"The API server has no way to the kubelet of {node}."
-        return DaemonConfig(daemon.pod, daemon.namespace, node, error=error, hint="Look at that kubelet.")
-
-    return change(FlannelDaemons, lambda f: replace(f, daemons=tuple(of(d) for d in f.daemons)))
-
-
-@check(
-    "cni.flannel.linux-device",
-    title="The Linux side of flannel uses VNI 4096 and UDP 4789",
-    severity=ERROR,
-    explains=[cause_of("cni.flannel.lease-annotations", SAME_NODE), *no_packets(CLUSTER)],
-    cases=[
-        Case("VNI 1", FLANNEL_2022, (linux_daemons_say(1, 0),), "cp-1"),
-        Case("only the port is the kernel's", FLANNEL_2022, (linux_daemons_say(4096, 0),), "cp-1"),
-        Case(
-            "its log no longer has the line",
-            FLANNEL_2022,
-            (
-                change(
-                    FlannelDaemons,
-                    lambda f: replace(
-                        f, daemons=tuple(replace(d, vni=None, port=None, line="") for d in f.daemons)
-                    ),
-                ),
-            ),
-            unknown=True,
-        ),
-        Case("the log of the Linux pod is not handed out", FLANNEL_2022, (_silent("cp-1"),), unknown=True),
-        Case("the log of a Windows pod is not handed out", FLANNEL_2022, (_silent("win-1"),), quiet=True),
-        Case("as it should be", FLANNEL_2022, (linux_daemons_say(4096, 4789),), quiet=True),
-    ],
-)
-def linux_device(flannel: FlannelConfig, nodes: Nodes, daemons: FlannelDaemons) -> Iterator[Said]:
-    """A Linux node whose flannel device has another VNI or port sends packets that no Windows node
-    understands.
-
-    Rule: the line "VXLAN config: VNI=… Port=…" of a Linux flannel pod shows another VNI than 4096 (or the
-    larger one that the ConfigMap sets) or another port than 4789; Port=0 means the kernel's own, 8472.
-    Remedy: kubectl -n kube-flannel delete pod of that node, then ip link del flannel.1 there; proof on the
-    node is ip -d link show flannel.4096, which must say "vxlan id 4096" and "dstport 4789".
-    Confused with: an MTU that is too large: then small packets pass.
-    Source: flannel pkg/backend/vxlan/vxlan.go;
-    https://github.com/cloudfoundry-incubator/kubo-release/pull/320.
-    """
-    if not is_vxlan(flannel.conf) or not nodes.windows:
-        yield Skip("flannel's vxlan back end is not in use with Windows nodes.")
-        return
-    wanted = flannel.conf.vni if flannel.conf.vni and flannel.conf.vni >= VNI else VNI
-    for node in nodes.linux:
-        daemon = daemons.on(node.name)
-        if daemon is None:
-            continue
-        if daemon.error:
-            yield CannotTell(daemon.error, node_object(node.name), daemon.hint)
-        elif daemon.vni is None:
-            hint = f"On that node: ip -d link show flannel.{wanted}"
-            yield CannotTell(
-                f"the log of pod {daemon.pod} has no line with the VNI and port in use",
-                node_object(node.name),
-                hint,
-            )
-        elif (daemon.vni, linux_port(daemon.port)) != (wanted, PORT):
-            text = (
-                f"flannel on the Linux node {node.name} runs with VNI {daemon.vni} and UDP "
-                f"{linux_port(daemon.port)}; "
-                f"Windows nodes use VNI {wanted} and UDP {PORT}."
-            )
-            yield Problem(
-                text, node_object(node.name), proof={FlannelDaemons: f"pod {daemon.pod}: {daemon.line}"}
-            )
+def _another_node(labels: dict[str, str]) -> Change:
+    """One more node, without a lease."""
+    added = NodeObject(Metadata("another", labels={"kubernetes.io/os": "linux", **labels}))
+    return change(Nodes, lambda nodes: replace(nodes, items=(*nodes.items, added)))
 
 
 @check(
@@ -308,6 +88,18 @@ def linux_device(flannel: FlannelConfig, nodes: Nodes, daemons: FlannelDaemons) 
             (on_linux(annotated(public_ip="172.31.0.9", public_ip_overwrite="172.31.0.9")),),
             quiet=True,
         ),
+        Case(
+            "IPv6 is the first InternalIP of a dual stack",
+            FLANNEL_2022,
+            (on_linux(_with_ipv6),),
+            quiet=True,
+        ),
+        Case(
+            "a virtual kubelet has no network of its own",
+            FLANNEL_2022,
+            (_another_node(labels={"type": "virtual-kubelet"}),),
+            quiet=True,
+        ),
     ],
 )
 def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
@@ -327,9 +119,11 @@ def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
         yield Skip("flannel's back ends for Windows are not in use.")
         return
     wanted = flannel.conf.vni if flannel.conf.vni and flannel.conf.vni >= VNI else VNI
-    elsewhere = all(_elsewhere(n) for n in nodes.items)
+    elsewhere = all(_elsewhere(n) for n in nodes.items if lease(n.metadata.annotations))
     for node in nodes.items:
         held = lease(node.metadata.annotations)
+        if held is None and node.metadata.labels.get("type") == "virtual-kubelet":
+            continue  # no machine stands behind it
         if held is None:
             text = f"Node {node.name} has no flannel lease: the other nodes do not know where its pods are."
             yield Problem(
@@ -340,7 +134,7 @@ def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
             continue
         wrong = list(_wrong(held, backend, wanted))
         if _elsewhere(node) and not elsewhere:
-            wrong.append(f"public-ip {held.public_ip} is not its InternalIP {node.address()}")
+            wrong.append(f"public-ip {held.public_ip} is not its InternalIP {ipv4_of(node)}")
         if wrong:
             text = f"The flannel lease of node {node.name} is wrong: {'; '.join(wrong)}."
             yield Problem(text, node_object(node.name), proof={Nodes: f"{node.name}: {held.text}"})
@@ -361,11 +155,5 @@ def _wrong(held: Lease, backend: str, wanted: int) -> Iterator[str]:
 def _elsewhere(node: NodeObject) -> bool:
     """Whether the node's lease names another address than its own, and nobody asked for that."""
     held = lease(node.metadata.annotations)
-    if held is None or not node.address():
-        return False
-    try:
-        return held.public_ip not in (node.address(), held.overwrite) and bool(
-            ipaddress.ip_address(held.public_ip)
-        )
-    except ValueError:
-        return True
+    own = {a.address for a in node.status.addresses if a.type == "InternalIP"}
+    return held is not None and bool(own) and held.public_ip not in (*own, held.overwrite)

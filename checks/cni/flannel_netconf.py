@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from checks.cases import Change, change
 from checks.causes import CLUSTER, cause_of
 from checks.check import Case, check
-from checks.cni.links import names_cause, no_flanneld
-from checks.finding import ERROR, Problem, Said, Skip
+from checks.cni.flannel_numbers import PORT, VNI, is_vxlan
+from checks.cni.links import names_cause, no_flanneld, only
+from checks.finding import ERROR, Finding, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.cluster.flannel import FlannelConfig
 from facts.derived.effective_cni import folder
@@ -25,11 +26,15 @@ DEFAULT_PATH = r"c:\etc\kube-flannel\net-conf.json"
 UNREADABLE = "failed to read net conf"
 
 
+def wanted_path(files: FlannelFiles) -> str:
+    """Where flanneld looks for net-conf.json: --net-config-path, else its default."""
+    given = re.search(r"--?net-config-path[= ]+[\"']?([^\"'\s]+)", files.arguments)
+    return folder(given.group(1)) if given else DEFAULT_PATH
+
+
 def in_force(files: FlannelFiles) -> NetConfFile | None:
-    """The file that flanneld reads: that of --net-config-path, else the default path; None if it is not
-    there."""
-    given = re.search(r"--?net-config-path[= ]\"?([^\"\s]+)", files.arguments)
-    wanted = folder(given.group(1)) if given else DEFAULT_PATH
+    """The file that flanneld reads; None if it is not there."""
+    wanted = wanted_path(files)
     return next((f for f in files.net_confs if folder(f.path) == wanted), None)
 
 
@@ -57,6 +62,16 @@ def differences(own: NetConf, cluster: NetConf) -> list[str]:
     return found
 
 
+def _refused(conf: NetConf) -> bool:
+    """Whether flanneld on Windows exits by these numbers."""
+    return (conf.vni is not None and conf.vni < VNI) or conf.port not in (None, PORT)
+
+
+def _stops(cause: Finding, effect: Finding) -> bool:
+    """flanneld does not start by that file: with an older VNI that Windows takes it does."""
+    return re.search(r"no such file|\bNetwork |\bType |exits", cause.message) is not None
+
+
 @check(
     "cni.flannel.netconf-stale",
     title="The node's net-conf.json says what the ConfigMap says",
@@ -65,7 +80,7 @@ def differences(own: NetConf, cluster: NetConf) -> list[str]:
         cause_of("cni.flannel.vsid"),
         cause_of("cni.name-mismatch"),
         cause_of("cni.flannel.remote-subnets", CLUSTER, when=names_cause),
-        *no_flanneld(),
+        *only(no_flanneld(), _stops),
     ],
     cases=[
         Case("the repository's network", CLASSIC_2019, (_edited(network="192.168.0.0/16"),), "node"),
@@ -116,7 +131,7 @@ def netconf_stale(
             if line:
                 proof[FlanneldWords] = line
             yield Problem(
-                f"flanneld on {node.name} finds no net-conf.json in C:\\etc\\kube-flannel.", proof=proof
+                f"flanneld on {node.name} looks for {wanted_path(files)} and finds no such file.", proof=proof
             )
         else:
             yield Skip("The node has no net-conf.json yet: flanneld has not been there.")
@@ -126,7 +141,8 @@ def netconf_stale(
         return
     wrong = differences(found.conf, flannel.conf)
     if wrong:
-        text = f"{found.path} on {node.name} contradicts the ConfigMap: {', '.join(wrong)}."
+        ends = ": flanneld there exits." if is_vxlan(found.conf) and _refused(found.conf) else "."
+        text = f"{found.path} on {node.name} contradicts the ConfigMap: {', '.join(wrong)}{ends}"
         yield Problem(
             text,
             proof={FlannelFiles: f"{found.path}: {'; '.join(wrong)}", FlannelConfig: flannel.raw.strip()},

@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from checks.cases import Change, change
 from checks.causes import SAME_NODE, cause_of
 from checks.check import Case, check
-from checks.cni.flannel_numbers import VNI, lease, same_mac
+from checks.cni.flannel_numbers import VNI, lease, pod_cidr, same_mac
 from checks.cni.links import no_packets
-from checks.finding import ERROR, WARN, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
 from facts.cluster.flannel import FlannelConfig
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import NodeObject
+from facts.derived.effective_cni import EffectiveCni
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed, NotApplicable
@@ -47,10 +48,34 @@ def first_route(**values: object) -> Change:
     return change(Hns, edit)
 
 
-def _overlay(stack: Stack, hns: Hns) -> Network | Skip:
+SHOWN = 20  # routes in a proof: a cluster may have hundreds of nodes
+
+
+def _overlay(stack: Stack, hns: Hns, cni: EffectiveCni | Failed | NotApplicable) -> Network | Skip:
+    """The network that pods are attached to: one of an earlier name may be left beside it."""
     if not stack.flannel_overlay:
         return Skip("The node does not use flannel's overlay.")
+    name = cni.conf.network if isinstance(cni, EffectiveCni) and cni.conf else ""
+    named = hns.network(name)
+    if named is not None and named.type.lower() == "overlay":
+        return named
     return hns.overlay or Skip("HNS has no overlay network on this node.")
+
+
+def _left_over(hns: Hns) -> Hns:
+    """A network of an earlier setup stands before the one in use."""
+    old = Network("0", "vxlan0", "Overlay", "10.0.1.21", vsid=4097)
+    return replace(hns, networks=(old, *hns.networks))
+
+
+def _dual_stack(nodes: Nodes) -> Nodes:
+    """Every node has an IPv6 podCIDR, first of the two."""
+
+    def of(node: NodeObject) -> NodeObject:
+        both = ("fd00:10:244::/64", node.spec.pod_cidr)
+        return replace(node, spec=replace(node.spec, pod_cidr=both[0], pod_cidrs=both))
+
+    return replace(nodes, items=tuple(map(of, nodes.items)))
 
 
 @check(
@@ -62,23 +87,38 @@ def _overlay(stack: Stack, hns: Hns) -> Network | Skip:
         Case("made with another VNI", FLANNEL_2022, (overlay_network(vsid=4097),), "node"),
         Case("classic", CLASSIC_2019, (overlay_network(vsid=1),), "node"),
         Case("the trigger network External has 9999 by design", CLASSIC_2019, quiet=True),
+        Case(
+            "no pod is on the network that was left over",
+            FLANNEL_2022,
+            (change(Hns, _left_over),),
+            quiet=True,
+        ),
+        Case("HNS shows no VSID policy", FLANNEL_2022, (overlay_network(vsid=0),), unknown=True),
     ],
 )
 def vsid(
-    node: ThisNode, hns: Hns, stack: Stack, flannel: FlannelConfig | Failed | NotApplicable
+    node: ThisNode,
+    hns: Hns,
+    stack: Stack,
+    cni: EffectiveCni | Failed | NotApplicable,
+    flannel: FlannelConfig | Failed | NotApplicable,
 ) -> Iterator[Said]:
     """HNS stamps the network's VSID on every packet; if it is not flannel's VNI, the peers drop them all.
 
     Rule: the VSID policy of the node's overlay network differs from the ConfigMap's VNI (4096 where it sets
     none, or one that Windows refuses).
-    Remedy: Get-HnsNetwork | ? Type -eq Overlay | ? Name -ne External | Remove-HnsNetwork, then restart
-    flanneld, then kube-proxy; pods on the node must be made anew.
+    Remedy: drain the node, then Get-HnsNetwork | ? Type -eq Overlay | ? Name -ne External | Remove-HnsNetwork;
+    the node's own network is interrupted for some seconds, which may end a remote session. Restart flanneld,
+    then kube-proxy; pods on the node must be made anew.
     Confused with: the network External, whose VSID 9999 is meant.
     Source: flannel pkg/backend/vxlan/device_windows.go; microsoft/SDN Kubernetes/flannel helper.psm1.
     """
-    network = _overlay(stack, hns)
+    network = _overlay(stack, hns, cni)
     if isinstance(network, Skip):
         yield network
+        return
+    if not network.vsid:
+        yield CannotTell(f"HNS shows no VSID policy of the network {network.name}")
         return
     given = flannel.conf.vni if isinstance(flannel, FlannelConfig) else None
     wanted = given if given and given >= VNI else VNI
@@ -132,6 +172,19 @@ def vsid(
             WARN,
         ),
         Case(
+            "IPv6 is the first podCIDR of a dual stack, and a route is missing",
+            FLANNEL_2022,
+            (change(Nodes, _dual_stack), first_route()),
+            "node",
+            ERROR,
+        ),
+        Case(
+            "IPv6 is the first podCIDR of a dual stack",
+            FLANNEL_2022,
+            (change(Nodes, _dual_stack),),
+            quiet=True,
+        ),
+        Case(
             "MACs are compared without regard to their spelling",
             FLANNEL_2022,
             (
@@ -155,7 +208,13 @@ def vsid(
         ),
     ],
 )
-def remote_subnets(node: ThisNode, hns: Hns, stack: Stack, nodes: Nodes) -> Iterator[Said]:
+def remote_subnets(
+    node: ThisNode,
+    hns: Hns,
+    stack: Stack,
+    cni: EffectiveCni | Failed | NotApplicable,
+    nodes: Nodes,
+) -> Iterator[Said]:
     """Through a RemoteSubnetRoute policy the node knows where another node's pods are; without it they are
     unreachable.
 
@@ -167,11 +226,11 @@ def remote_subnets(node: ThisNode, hns: Hns, stack: Stack, nodes: Nodes) -> Iter
     Confused with: UDP 4789 blocked on the way: then the routes are complete.
     Source: flannel pkg/backend/vxlan/vxlan_network_windows.go.
     """
-    network = _overlay(stack, hns)
+    network = _overlay(stack, hns, cni)
     if isinstance(network, Skip):
         yield network
         return
-    peers = [n for n in nodes.items if n.name != node.name and n.spec.pod_cidr]
+    peers = [n for n in nodes.items if n.name != node.name and pod_cidr(n)]
     wrong: list[str] = []
     for peer in peers:
         found = _judge(network, peer)
@@ -179,10 +238,10 @@ def remote_subnets(node: ThisNode, hns: Hns, stack: Stack, nodes: Nodes) -> Iter
             wrong.append(f"{peer.name}: {found}")
     prefixes = {n.spec.pod_cidr for n in nodes.items} | {p for n in nodes.items for p in n.spec.pod_cidrs}
     stale = [r for r in network.remote_subnets if r.prefix not in prefixes]
-    routes = "; ".join(
-        f"{r.prefix} via {r.provider_address} vsid {r.vsid} mac {r.mac}" for r in network.remote_subnets
-    )
-    shown = f"network {network.name}: {routes or 'no RemoteSubnetRoute at all'}"
+    odd = network.remote_subnets if wrong else stale
+    routes = "; ".join(f"{r.prefix} via {r.provider_address} vsid {r.vsid} mac {r.mac}" for r in odd[:SHOWN])
+    count = f"{len(network.remote_subnets)} routes, " if len(odd) > SHOWN else ""
+    shown = f"network {network.name}: {count}{routes or 'no RemoteSubnetRoute at all'}"
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         text = (
@@ -206,13 +265,16 @@ def _judge(network: Network, peer: NodeObject) -> str:
     held = lease(peer.metadata.annotations)
     if held is None or held.backend.lower() != "vxlan":
         return ""
-    routes = [r for r in network.remote_subnets if r.prefix == peer.spec.pod_cidr]
+    cidr = pod_cidr(peer)
+    routes = [r for r in network.remote_subnets if r.prefix == cidr]
     if not routes:
-        return f"no route to {peer.spec.pod_cidr}"
+        return f"no route to {cidr}"
     if len(routes) > 1:
-        return f"{len(routes)} routes to {peer.spec.pod_cidr}"
+        return f"{len(routes)} routes to {cidr}"
     route = routes[0]
-    if route.provider_address != (held.overwrite or held.public_ip):
+    if (
+        route.provider_address != held.public_ip
+    ):  # flannel copies a chosen address there, and peers read it there
         return f"route to {route.provider_address} instead of {held.public_ip}"
     if held.vni is not None and route.vsid != held.vni:
         return f"route with VNI {route.vsid} instead of {held.vni}"

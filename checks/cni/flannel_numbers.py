@@ -9,6 +9,7 @@ import re
 
 import msgspec
 
+from facts.cluster.objects import NodeObject
 from facts.node.cni import NetConf
 from targets.decoding import decoded
 
@@ -29,16 +30,27 @@ def is_vxlan(conf: NetConf) -> bool:
 
 def linux_vni(conf: NetConf) -> int:
     """The VNI that a Linux flanneld takes from `conf`."""
-    return conf.vni or LINUX_VNI
+    return LINUX_VNI if conf.vni is None else conf.vni
 
 
 def windows_vni(conf: NetConf) -> int:
-    return conf.vni or VNI
+    return VNI if conf.vni is None else conf.vni
+
+
+def pod_cidr(node: NodeObject) -> str:
+    """The node's IPv4 podCIDR, the one that flannel on Windows works with; in a dual stack it may be the second."""
+    return next((c for c in (node.spec.pod_cidr, *node.spec.pod_cidrs) if c and ":" not in c), "")
 
 
 def linux_port(port: int | None) -> int:
     """The UDP port that Linux uses where flannel says `port` (0: the kernel's own)."""
     return port or LINUX_PORT
+
+
+def ipv4_of(node: NodeObject) -> str:
+    """The node's IPv4 InternalIP; in a dual stack it may be the second. Without one, what it has."""
+    found = (a.address for a in node.status.addresses if a.type == "InternalIP" and ":" not in a.address)
+    return next(found, node.address())
 
 
 def backend_text(raw: str) -> str:

@@ -10,6 +10,7 @@ from checks.cases import Change, change
 from checks.causes import CLUSTER
 from checks.check import Case, check
 from checks.cni.links import no_flanneld
+from checks.edits import extra_service
 from checks.finding import ERROR, INFO, WARN, CannotTell, Object, Problem, Said, Skip
 from facts.cluster.flannel import FlannelConfig, FlannelDaemons
 from facts.cluster.nodes import Nodes
@@ -18,7 +19,7 @@ from facts.cluster.workloads import DaemonSets, ServiceObjects
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
 from facts.needs import Each
-from facts.node.windows import Services
+from facts.node.windows import Service, Services
 
 PLACEHOLDER = "KUBERNETES_SERVICE_HOST_VALUE"
 OWN_WAY = ("kubeconfig", "kube-api-url")  # flanneld's arguments that name the API server
@@ -58,6 +59,14 @@ def _env(name: str, value: str | None) -> Change:
     return change(DaemonSets, edit)
 
 
+def _complains(line: str) -> Change:
+    """Every flannel pod has logged that error."""
+    return change(
+        FlannelDaemons,
+        lambda f: replace(f, daemons=tuple(replace(d, errors=(f"E0102 {line}",)) for d in f.daemons)),
+    )
+
+
 def _without_windows_flannel(sets: DaemonSets) -> DaemonSets:
     return replace(sets, items=tuple(d for d in sets.items if d not in windows_flannel(sets)))
 
@@ -86,6 +95,13 @@ def _without_windows_flannel(sets: DaemonSets) -> DaemonSets:
             FLANNEL_2022,
             (_env("KUBERNETES_SERVICE_HOST", "10.96.0.1"),),
             "kube-flannel/kube-flannel-ds-windows-amd64",
+        ),
+        Case(
+            "no override, and kube-proxy was there first: a broken watch is no failed start",
+            FLANNEL_2022,
+            (_env("KUBERNETES_SERVICE_HOST", None), _complains("reflector.go:138] Failed to watch *v1.Node")),
+            "kube-flannel/kube-flannel-ds-windows-amd64",
+            WARN,
         ),
         Case("the classic services use a kubeconfig", CLASSIC_2019, quiet=True),
     ],
@@ -158,7 +174,12 @@ def _all_run(nodes: Nodes, daemons: FlannelDaemons | Failed | NotApplicable) -> 
     if not isinstance(daemons, FlannelDaemons) or not nodes.windows:
         return False
     told = [daemons.on(n.name) for n in nodes.windows]
-    return all(d is not None and d.line and not d.errors for d in told)
+    return all(d is not None and d.line and not _no_start(d.errors) for d in told)
+
+
+def _no_start(errors: tuple[str, ...]) -> bool:
+    """Its last complaint ended its start; those of a daemon that runs are about watches that broke off."""
+    return bool(errors) and "SubnetManager" in errors[-1]
 
 
 @check(
@@ -174,6 +195,12 @@ def _all_run(nodes: Nodes, daemons: FlannelDaemons | Failed | NotApplicable) -> 
             INFO,
         ),
         Case("the classic way runs it as a service", CLASSIC_2019, quiet=True),
+        Case(
+            "RKE2's own service runs it",
+            FLANNEL_2022,
+            (change(DaemonSets, _without_windows_flannel), extra_service(Service("rke2", "Running", "Auto"))),
+            quiet=True,
+        ),
     ],
 )
 def hpc_removed(
@@ -185,7 +212,7 @@ def hpc_removed(
     PrepareNode.ps1 still prints their addresses. flannel itself is still built for Windows.
 
     Rule: the cluster uses flannel and has Windows nodes, no DaemonSet runs flannel on Windows, and no node
-    that answered has a service flanneld.
+    that answered has a service flanneld, or RKE2's agent, which starts flanneld itself.
     Remedy: take the last manifests from the repository's history (image
     sigwindowstools/flannel:v0.21.5-hostprocess or your own build), or let RKE2 or Calico do it.
     Confused with: flannel having dropped Windows, which it has not.
@@ -196,8 +223,8 @@ def hpc_removed(
         return
     if windows_flannel(sets):
         return
-    if any(answer.named("flanneld", "flannel") for _, answer in services):
-        yield Skip("flanneld runs as a Windows service here.")
+    if any(answer.named("flanneld", "flannel", "rke2") for _, answer in services):
+        yield Skip("A Windows service runs flanneld here.")
         return
     if services.failed:
         yield CannotTell(next(iter(services.failed.values())).why)

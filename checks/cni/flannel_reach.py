@@ -12,7 +12,9 @@ from checks.check import Case, check
 from checks.cni.flannel_start import says
 from checks.cni.flannel_symptoms import logged
 from checks.cni.symptoms import ADDRESS, NOBODY_ASKED, timeouts
-from checks.finding import ERROR, INFO, Problem, Said, Skip
+from checks.finding import ERROR, INFO, WARN, Problem, Said, Skip
+from checks.image.compatibility import version_of
+from checks.proxy.settings import minor
 from checks.service.flows import of, tried
 from checks.workload.configured import configured, pod_object, shared_network
 from checks.workload.edits import new_pod
@@ -31,6 +33,12 @@ from facts.node.windows import Os
 
 HOST_ROUTE = "Could not apply HostRoute policy"
 HOST_ROUTE_SINCE = 18321
+MENDED = 20  # the first minor release of Kubernetes whose every patch has both mends
+OTHER_CAUSES = (
+    "On the node: Test-NetConnection {} -Port PORT. If that fails, too, look at the backend and the firewalls on the "
+    "way; if it works, look at the Service's load balancer (proxy.lb-missing) and the route to the service network in "
+    "the CNI configuration (cni.service-route)."
+)
 REACHED = ("open", "refused")  # a refusal comes from the pod itself
 _VERSION = re.compile(r"\bversion[=:]\s*\"?(v\d+\.\d+\.\d+[^\s\"]*)", re.IGNORECASE)
 _REMOTE = Flow(REMOTE_POD, "10.244.0.4", 8080, "timeout", "shop/api", "cp-1")
@@ -113,7 +121,10 @@ def host_to_remote_pod(
     remote = {
         p.status.pod_ip: p
         for p in pods.items
-        if p.status.pod_ip and p.spec.node_name != node.name and not shared_network(p)
+        if p.status.pod_ip
+        and p.spec.node_name != node.name
+        and p.status.phase not in ("Succeeded", "Failed")  # their addresses are others' by now
+        and not shared_network(p)
     }
     for pod in pods.on(node.name):
         for told in configured(pod) if shared_network(pod) else ():
@@ -166,8 +177,9 @@ def _old_proxy(logs: NodeLogs) -> NodeLogs:
         Case(
             "the API server by its ClusterIP times out",
             FLANNEL_2022,
-            (logged("dial tcp 10.96.0.1:443: i/o timeout"),),
+            (logged("dial tcp 10.96.0.1:443: i/o timeout"), change(NodeLogs, _old_proxy)),
             "node",
+            ERROR,
         ),
         Case(
             "in Windows' words, and kube-proxy's log says how old it is",
@@ -187,6 +199,13 @@ def _old_proxy(logs: NodeLogs) -> NodeLogs:
             (logged("dial tcp 10.96.0.10:53: i/o timeout"),),
             quiet=True,
         ),
+        Case(
+            "kube-proxy has had the mend for years",
+            FLANNEL_2022,
+            (logged("dial tcp 10.96.0.1:443: i/o timeout"),),
+            "node",
+            WARN,
+        ),
     ],
 )
 def svc_to_node_backend(
@@ -203,7 +222,8 @@ def svc_to_node_backend(
 
     Rule: a pod's log shows a timeout towards the ClusterIP of a Service whose ready endpoints are all node
     addresses, on an overlay. Without such a line a probe from a pod would be needed. The fault was mended in
-    1.18, and for two Services on one node in 1.19: the first lines of kube-proxy's log tell its release.
+    1.18, and for two Services on one node in 1.19: the first lines of kube-proxy's log tell its release, else
+    the Node object does. With a newer one the timeout is a warning, and its cause is another.
     Remedy: run kube-proxy of the cluster's own, supported release (classic: replace C:\\k\\kube-proxy.exe, then
     Restart-Service kube-proxy); until then call the node's address directly.
     Confused with: an API server that is down.
@@ -229,10 +249,13 @@ def svc_to_node_backend(
         ]
         if backends and all(a in own for a in backends):
             told = _proxy_version(daemons)
+            release = version_of(told)
+            mended = (release[1] if release else minor(node)) >= MENDED
             text = (
                 f"Pod {pod} on {node.name} times out towards Service {where.namespace}/{where.name}, "
                 f"whose backends are node addresses ({', '.join(backends[:3])}); kube-proxy there is "
-                f"{told or 'of a release that its log does not tell'}."
+                f"{told or 'of a release that its log does not tell'}"
+                f"{', which no longer chooses a wrong source address.' if mended else '.'}"
             )
             proof: dict[type[Fact], str] = {
                 WindowsPodLogs: line,
@@ -240,7 +263,8 @@ def svc_to_node_backend(
             }
             if told:
                 proof[NodeLogs] = f"kube-proxy {told}"
-            yield Problem(text, proof=proof)
+            remedy = OTHER_CAUSES.format(backends[0]) if mended else ""
+            yield Problem(text, severity=WARN if mended else ERROR, proof=proof, remedy=remedy)
             return
     yield Skip(NOBODY_ASKED)
 

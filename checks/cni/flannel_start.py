@@ -18,7 +18,7 @@ from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.cni import FlannelFiles
-from facts.node.hns import Hns
+from facts.node.hns import Hns, Network
 from facts.node.network import Adapters, Route, Routes
 
 NO_MANAGEMENT_IP = (
@@ -33,6 +33,11 @@ NO_NAME = ("env variables POD_NAME and POD_NAMESPACE must be set", "failed to ge
 def says(line: str) -> Change:
     """flanneld's last word is `line`, for cases."""
     return change(FlanneldWords, lambda w: replace(w, lines=(*w.lines, line)))
+
+
+def _flannels(hns: Hns) -> list[Network]:
+    """The networks of the types that flannel makes."""
+    return [n for n in hns.pod_networks if n.type.lower() in ("overlay", "l2bridge")]
 
 
 @check(
@@ -80,6 +85,23 @@ def says(line: str) -> Change:
             ),
             quiet=True,
         ),
+        Case(
+            "a switch that an administrator made has none",
+            FLANNEL_2022,
+            (
+                change(
+                    Hns,
+                    lambda h: replace(
+                        h,
+                        networks=(
+                            *h.networks,
+                            replace(h.networks[0], name="lab", type="Private", management_ip=""),
+                        ),
+                    ),
+                ),
+            ),
+            quiet=True,
+        ),
     ],
 )
 def mgmt_ip(node: ThisNode, stack: Stack, hns: Hns | Failed, words: FlanneldWords | Failed) -> Iterator[Said]:
@@ -90,8 +112,8 @@ def mgmt_ip(node: ThisNode, stack: Stack, hns: Hns | Failed, words: FlanneldWord
     long, or that the network has no MAC of its router; or the ManagementIP of a pod network is empty.
     flanneld waits 5 s for the address and 45 s for the interface.
     Remedy: give the card a fixed address, or mend DHCP (ipconfig /renew); pass --iface with the node's
-    address; then remove the network (Get-HnsNetwork | ? Name -ne nat | Remove-HnsNetwork) and restart
-    flanneld.
+    address; then remove the network (Get-HnsNetwork | ? Name -eq NAME | Remove-HnsNetwork; a remote session may
+    end) and restart flanneld.
     Confused with: DHCP that did not work before the switch existed.
     Source: flannel pkg/backend/vxlan/device_windows.go.
     """
@@ -99,7 +121,7 @@ def mgmt_ip(node: ThisNode, stack: Stack, hns: Hns | Failed, words: FlanneldWord
         yield Skip("The node does not use flannel.")
         return
     line = words.saying(*NO_MANAGEMENT_IP) if isinstance(words, FlanneldWords) else ""
-    empty = [n.name for n in hns.pod_networks if not n.management_ip] if isinstance(hns, Hns) else []
+    empty = [n.name for n in _flannels(hns) if not n.management_ip] if isinstance(hns, Hns) else []
     proof: dict[type[Fact], str] = {}
     if line:
         proof[FlanneldWords] = line
@@ -113,10 +135,15 @@ def mgmt_ip(node: ThisNode, stack: Stack, hns: Hns | Failed, words: FlanneldWord
         yield CannotTell(words.why, hint=words.hint)
 
 
-def _wanted(arguments: str) -> str:
-    """The value of --iface; empty if there is none."""
-    found = re.search(r"--?iface[= ](?:\"([^\"]*)\"|(.+?))(?=\"?\s+-|\"?\s*$)", arguments)
-    return (found.group(1) or found.group(2) or "").strip() if found else ""
+def _wanted(arguments: str) -> list[str]:
+    """The values of --iface, which may be given more than once: flanneld takes the first that is there."""
+    found = re.finditer(r"--?iface[= ](?:\"([^\"]*)\"|(.+?))(?=\"?\s+-|\"?\s*$)", arguments)
+    return [value for m in found if (value := (m.group(1) or m.group(2) or "").strip())]
+
+
+def _told(arguments: str) -> bool:
+    """Whether flanneld is told its card in one of the three ways."""
+    return re.search(r"--?iface(?:-regex|-can-reach)?[= ]", arguments) is not None
 
 
 def _two_defaults(routes: Routes) -> Routes:
@@ -157,7 +184,10 @@ def _iface(value: str) -> Change:
         Case(
             "two default routes and no --iface",
             FLANNEL_2022,
-            (change(FlannelFiles, lambda f: replace(f, arguments="")), change(Routes, _two_defaults)),
+            (
+                change(FlannelFiles, lambda f: replace(f, arguments="flanneld.exe --kube-subnet-mgr")),
+                change(Routes, _two_defaults),
+            ),
             "node",
             WARN,
         ),
@@ -167,6 +197,43 @@ def _iface(value: str) -> Change:
             (change(Routes, _two_defaults),),
             quiet=True,
         ),
+        Case(
+            "two default routes, and flannel says by which address it is to be reached",
+            CLASSIC_2019,
+            (
+                change(
+                    FlannelFiles, lambda f: replace(f, arguments="flanneld.exe --iface-can-reach 10.0.0.1")
+                ),
+                change(Routes, _two_defaults),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "two default routes, and it took the wrong one",
+            FLANNEL_2022,
+            (
+                change(FlannelFiles, lambda f: replace(f, arguments="flanneld.exe --kube-subnet-mgr")),
+                change(Routes, _two_defaults),
+                change(
+                    Hns,
+                    lambda h: replace(h, networks=(replace(h.networks[0], management_ip="172.16.0.9"),)),
+                ),
+            ),
+            "node",
+            ERROR,
+        ),
+        Case(
+            "the second of two --iface is there",
+            CLASSIC_2019,
+            (_iface("Ethernet 7 --iface=192.168.18.8"),),
+            quiet=True,
+        ),
+        Case(
+            "two default routes, and nothing shows flanneld's arguments",
+            FLANNEL_2022,
+            (change(FlannelFiles, lambda f: replace(f, arguments="")), change(Routes, _two_defaults)),
+            unknown=True,
+        ),
     ],
 )
 def iface(
@@ -175,6 +242,7 @@ def iface(
     files: FlannelFiles,
     routes: Routes,
     adapters: Adapters,
+    hns: Hns | Failed,
     words: FlanneldWords | Failed,
 ) -> Iterator[Said]:
     """With more than one network card flanneld must be told which; a name or address that is not there ends
@@ -182,7 +250,8 @@ def iface(
 
     Rule: flanneld says that it finds no valid interface; or --iface names neither an adapter (before or
     after the virtual switch took it, "vEthernet (NAME)") nor an address of the node. More than one card with
-    a default route and no --iface is a warning.
+    a default route and no --iface is a warning, and an error where the network stands on an address that is not
+    the node's InternalIP.
     Remedy: pass the node's own address, --iface=ADDRESS, which survives the switch (adapter names change and
     are localised): classic in the flanneld service's parameters, else in the DaemonSet's args; then restart
     flanneld.
@@ -193,11 +262,12 @@ def iface(
         yield Skip("The node does not use flannel.")
         return
     line = words.saying(*NO_INTERFACE) if isinstance(words, FlanneldWords) else ""
-    value = _wanted(files.arguments)
+    values = _wanted(files.arguments)
     known = sorted({a.name for a in adapters.adapters if not a.hidden} | set(adapters.ipv4))
-    if value and not _matches(value, known):
+    if values and not any(_matches(value, known) for value in values):
         text = (
-            f"flanneld on {node.name} is told to use {value}, which is no adapter and no address of the node."
+            f"flanneld on {node.name} is told to use {' or '.join(values)}, which is no adapter and no address of "
+            "the node."
         )
         proof: dict[type[Fact], str] = {FlannelFiles: files.arguments, Adapters: ", ".join(known)}
         if line:
@@ -210,15 +280,30 @@ def iface(
             or "no default route"
         )
         yield Problem(text, proof={FlanneldWords: line, Routes: shown})
-    elif not value and len({r.index for r in routes.defaults}) > 1:
+    elif not _told(files.arguments) and len({r.index for r in routes.defaults}) > 1:
         shown = "; ".join(f"{r.next_hop} on interface {r.index} metric {r.metric}" for r in routes.defaults)
         text = (
             f"{node.name} has {len(routes.defaults)} default routes, and flanneld is not told which "
-            "card to use."
+            "card to use"
         )
-        yield Problem(
-            text, severity=WARN, proof={Routes: shown, FlannelFiles: files.arguments or "no --iface"}
-        )
+        own = {a.address for a in node.object.status.addresses if a.type == "InternalIP"}
+        taken = {n.management_ip for n in _flannels(hns)} - {""} if isinstance(hns, Hns) else set()
+        proof = {Routes: shown, FlannelFiles: files.arguments or "flanneld's arguments are not known"}
+        if own and taken and not taken & own:
+            proof[Hns] = f"ManagementIP {', '.join(sorted(taken))}"
+            text += (
+                f": it took the one of {', '.join(sorted(taken))}, and the node is {', '.join(sorted(own))}."
+            )
+            yield Problem(text, proof=proof)
+        elif not files.arguments:
+            yield CannotTell(
+                f"{node.name} has {len(routes.defaults)} default routes, and nothing shows whether flanneld is told "
+                "which card to use"
+            )
+        else:
+            yield Problem(
+                text + (": this time it took the right one." if taken else "."), severity=WARN, proof=proof
+            )
 
 
 def _matches(value: str, known: list[str]) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from checks.cases import Change, change
 from checks.causes import CLUSTER, SAME_OBJECT, cause_of
-from checks.check import Case, check
+from checks.check import Case, Judge, check, section
 from checks.cni.flannel_numbers import (
     ABSENT,
     LARGEST_VNI,
@@ -19,7 +20,7 @@ from checks.cni.flannel_numbers import (
     backend_text,
     is_vxlan,
 )
-from checks.cni.links import no_flanneld, no_packets
+from checks.cni.links import everywhere, no_flanneld, no_packets, only
 from checks.finding import ERROR, WARN, Finding, Object, Problem, Said, Skip
 from facts.cluster.flannel import FlannelConfig, FlannelDaemons
 from facts.cluster.nodes import Nodes
@@ -35,6 +36,17 @@ def config_map(flannel: FlannelConfig) -> Object:
 def of_net_conf(**values: object) -> Change:
     """An edit of the ConfigMap's net-conf.json, for cases."""
     return change(FlannelConfig, lambda f: replace(f, conf=replace(f.conf, **values)))
+
+
+def remedy_in(namespace: str, judge: Judge) -> str:
+    """The remedy of the help page, with flannel's namespace in this cluster in its commands."""
+    page = section(inspect.getdoc(judge) or "", "Remedy")
+    return page.replace("-n kube-flannel", f"-n {namespace}")
+
+
+def _of_the_number(cause: Finding, effect: Finding) -> bool:
+    """The lease is wrong in its VNI; a lease that is not there at all has another cause."""
+    return "VNI" in effect.message
 
 
 def _both_absent(cause: Finding, effect: Finding) -> bool:
@@ -79,7 +91,9 @@ def _proof(
         cause_of("cni.flannel.netconf-stale", CLUSTER),
         cause_of("cni.flannel.vsid", CLUSTER),
         cause_of("cni.name-mismatch", CLUSTER),
-        *no_flanneld(CLUSTER),
+        *only(no_flanneld(CLUSTER), everywhere),
+        cause_of("cni.flannel.lease-annotations", CLUSTER, when=_of_the_number),
+        cause_of("cni.flannel.remote-subnets", CLUSTER),
         *no_packets(CLUSTER),
     ],
     cases=[
@@ -94,6 +108,13 @@ def _proof(
             "VNI 1 written out: Windows flanneld exits",
             FLANNEL_2022,
             (of_net_conf(vni=1),),
+            "kube-flannel/kube-flannel-cfg",
+            ERROR,
+        ),
+        Case(
+            "0 is no absent VNI: Windows flanneld refuses it",
+            FLANNEL_2022,
+            (of_net_conf(vni=0),),
             "kube-flannel/kube-flannel-cfg",
             ERROR,
         ),
@@ -140,9 +161,10 @@ def vni(
     (Windows keeps it in 16 bits); any other value but 4096 is a warning, because manifests and the network
     name flannel.4096 are made for it.
     Remedy: kubectl -n kube-flannel edit configmap kube-flannel-cfg: set "Backend": {"Type": "vxlan", "VNI":
-    4096, "Port": 4789} in net-conf.json, then kubectl -n kube-flannel rollout restart daemonset (Linux
-    first); on each Linux node ip link del flannel.1. On a classic node put the same into
-    C:\\etc\\kube-flannel\\net-conf.json and Restart-Service flanneld.
+    4096, "Port": 4789} in net-conf.json (RKE2: in the HelmChartConfig rke2-flannel, which would undo the edit),
+    then kubectl -n kube-flannel rollout restart daemonset -l app=flannel (Linux first); on each Linux node ip
+    link del flannel.1. On a classic node put the same into C:\\etc\\kube-flannel\\net-conf.json and
+    Restart-Service flanneld. Pods of different nodes do not reach each other until all nodes have the new VNI.
     Confused with: a firewall that drops UDP 4789. There the leases of all nodes show VNI 4096; here Linux
     leases show 1.
     Source: flannel pkg/backend/vxlan (defaults, and the refusal on Windows); Kubernetes, "Adding Windows
@@ -154,28 +176,29 @@ def vni(
         return
     value = flannel.conf.vni
     proof = _proof(flannel, nodes, daemons, "VNI [")
-    if value is None or value == 0:
+    remedy = remedy_in(flannel.namespace, vni)
+    if value is None:
         text = (
             f"net-conf.json {ABSENT} VNI: Linux nodes take {LINUX_VNI}, Windows nodes take {VNI}, both "
             "start without an "
             "error, and no packet passes between their pods."
         )
-        yield Problem(text, config_map(flannel), proof=proof)
+        yield Problem(text, config_map(flannel), proof=proof, remedy=remedy)
     elif value < VNI:
         text = f"net-conf.json sets VNI {value}: flanneld on Windows refuses any VNI below {VNI} and exits."
-        yield Problem(text, config_map(flannel), proof=proof)
+        yield Problem(text, config_map(flannel), proof=proof, remedy=remedy)
     elif value > LARGEST_VNI:
         text = (
             f"net-conf.json sets VNI {value}, and Windows keeps the VNI of a lease in 16 bits (at "
             f"most {LARGEST_VNI})."
         )
-        yield Problem(text, config_map(flannel), proof=proof)
+        yield Problem(text, config_map(flannel), proof=proof, remedy=remedy)
     elif value != VNI:
         text = (
             f"net-conf.json sets VNI {value}: flannel accepts it, but manifests for Windows and the "
             f"name flannel.{VNI} expect {VNI}."
         )
-        yield Problem(text, config_map(flannel), WARN, proof=proof)
+        yield Problem(text, config_map(flannel), WARN, proof=proof, remedy=remedy)
 
 
 @check(
@@ -186,7 +209,7 @@ def vni(
         cause_of("cni.flannel.restart-needed", CLUSTER),
         cause_of("cni.flannel.linux-device", CLUSTER),
         cause_of("cni.flannel.netconf-stale", CLUSTER),
-        *no_flanneld(CLUSTER),
+        *only(no_flanneld(CLUSTER), everywhere),
         *no_packets(CLUSTER),
     ],
     cases=[
@@ -216,7 +239,9 @@ def port(
     Rule: back end vxlan and at least one Windows node: Port absent is an error (Linux uses 8472, silently),
     any Port but 4789 is an error (flanneld on Windows exits).
     Remedy: kubectl -n kube-flannel edit configmap kube-flannel-cfg: add "Port": 4789 to the Backend of
-    net-conf.json, then kubectl -n kube-flannel rollout restart daemonset, Linux first.
+    net-conf.json (RKE2: in the HelmChartConfig rke2-flannel, which would undo the edit), then kubectl -n
+    kube-flannel rollout restart daemonset -l app=flannel, Linux first; on a classic node put the same into
+    C:\\etc\\kube-flannel\\net-conf.json and Restart-Service flanneld.
     Confused with: the source port in a capture, and the TCP and UDP ports of Services. Windows itself can
     use another VXLAN port from HNS 10.3 on; flannel's Windows back end does not.
     Source: flannel pkg/backend/vxlan/vxlan_windows.go; microsoft/hcsshim hcn/hcnglobals.go.
@@ -227,13 +252,14 @@ def port(
         return
     value = flannel.conf.port
     proof = _proof(flannel, nodes, daemons, "Port [")
-    if value is None or value == 0:
+    remedy = remedy_in(flannel.namespace, port)
+    if value is None:
         text = (
             f"net-conf.json {ABSENT} Port: Linux nodes send VXLAN to UDP {LINUX_PORT}, Windows nodes "
             f"listen on UDP {PORT}, "
             "and packets are lost without an error."
         )
-        yield Problem(text, config_map(flannel), proof=proof)
+        yield Problem(text, config_map(flannel), proof=proof, remedy=remedy)
     elif value != PORT:
         text = f"net-conf.json sets Port {value}: flanneld on Windows accepts only {PORT} and exits."
-        yield Problem(text, config_map(flannel), proof=proof)
+        yield Problem(text, config_map(flannel), proof=proof, remedy=remedy)

@@ -8,10 +8,12 @@ from msgspec.structs import replace
 
 from checks.cases import Change, change
 from checks.check import Case, check
-from checks.cni.flannel_numbers import PORT
+from checks.cni.flannel_numbers import PORT, ipv4_of
 from checks.cni.links import no_packets
+from checks.edits import node_object
 from checks.finding import WARN, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
+from facts.cluster.objects import Address, NodeObject
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed
@@ -31,11 +33,28 @@ def covers(ports: tuple[str, ...], port: int) -> bool:
     return not ports
 
 
-def _admits(rule: FirewallRule, profiles: set[str]) -> bool:
-    """Whether the rule is about inbound UDP 4789 in every one of `profiles`."""
+def _about(rule: FirewallRule) -> bool:
+    """Whether the rule is about inbound UDP 4789."""
+    return rule.protocol.upper() in ("UDP", "ANY", "17") and covers(rule.ports, PORT)
+
+
+def _applies(rule: FirewallRule, profiles: set[str]) -> set[str]:
+    """Those of `profiles` that the rule holds in."""
     own = {p.lower() for p in rule.profiles}
-    everywhere = not own or "any" in own or profiles <= own
-    return rule.protocol.upper() in ("UDP", "ANY", "17") and covers(rule.ports, PORT) and everywhere
+    return profiles if not own or "any" in own else profiles & own
+
+
+def shut(
+    firewall: Firewall, adapters: Adapters | Failed, address: str
+) -> tuple[set[str], FirewallRule | None]:
+    """(profiles that drop UDP 4789 on the card with `address`, the rule that says so, if there is one)."""
+    profiles = active_profiles(firewall, adapters, address)
+    rules = [r for r in firewall.rules if _about(r)]
+    denied = next((r for r in rules if not r.allow and _applies(r, profiles)), None)
+    if denied is not None:
+        return _applies(denied, profiles), denied
+    blocking = {p for p in profiles if firewall.default_inbound.get(p.title(), "Block") != "Allow"}
+    return blocking - {p for r in rules if r.allow for p in _applies(r, blocking)}, None
 
 
 def active_profiles(firewall: Firewall, adapters: Adapters | Failed, address: str) -> set[str]:
@@ -54,6 +73,23 @@ def without_rules_for(port: int) -> Change:
     return change(
         Firewall, lambda f: replace(f, rules=tuple(r for r in f.rules if not covers(r.ports, port)))
     )
+
+
+def _let_in(*profiles: str) -> FirewallRule:
+    return FirewallRule("vxlan", "VXLAN", True, "UDP", (str(PORT),), profiles)
+
+
+def _blocked(*profiles: str) -> FirewallRule:
+    return FirewallRule("no-vxlan", "No VXLAN", False, "UDP", (str(PORT),), profiles)
+
+
+def _with_rules(firewall: Firewall, *rules: FirewallRule) -> Firewall:
+    return replace(firewall, rules=(*firewall.rules, *rules))
+
+
+def _ipv6_first(node: NodeObject) -> NodeObject:
+    addresses = (Address("InternalIP", "fd00::21"), *node.status.addresses)
+    return replace(node, status=replace(node.status, addresses=addresses))
 
 
 def _all_off(firewall: Firewall) -> Firewall:
@@ -85,6 +121,41 @@ def _all_off(firewall: Firewall) -> Firewall:
             "node",
         ),
         Case(
+            "a rule blocks it",
+            FLANNEL_2022,
+            (change(Firewall, lambda f: _with_rules(f, _blocked())),),
+            "node",
+            WARN,
+        ),
+        Case(
+            "a rule blocks it in a profile that does not apply",
+            FLANNEL_2022,
+            (change(Firewall, lambda f: _with_rules(f, _blocked("Domain"))),),
+            quiet=True,
+        ),
+        Case(
+            "two rules let it in, each in some of the profiles",
+            FLANNEL_2022,
+            (
+                without_rules_for(PORT),
+                change(
+                    Adapters,
+                    lambda a: replace(a, adapters=tuple(replace(x, category="") for x in a.adapters)),
+                ),
+                change(
+                    Firewall,
+                    lambda f: _with_rules(f, _let_in("Domain", "Private"), _let_in("Public")),
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "the card is that of the IPv4 address, which is the second of a dual stack",
+            FLANNEL_2022,
+            (change(Firewall, lambda f: _with_rules(f, _blocked("Domain"))), node_object(_ipv6_first)),
+            quiet=True,
+        ),
+        Case(
             "all profiles off",
             FLANNEL_2022,
             (change(Firewall, _all_off), without_rules_for(PORT)),
@@ -109,18 +180,18 @@ def firewall_4789(
     if stack.mode != "overlay":
         yield Skip("The node has no overlay network.")
         return
-    profiles = active_profiles(firewall, adapters, node.object.address())
-    blocking = {p for p in profiles if firewall.default_inbound.get(p.title(), "Block") != "Allow"}
-    about = [r for r in firewall.rules if _admits(r, blocking)]
-    denied = [r for r in firewall.rules if not r.allow and _admits(r, set())]
+    profiles = active_profiles(firewall, adapters, ipv4_of(node.object))
+    closed, denied = shut(firewall, adapters, ipv4_of(node.object))
     shown = f"profiles on: {', '.join(sorted(p.title() for p in profiles))}; rules for UDP {PORT}: "
-    if denied and profiles:
-        text = (
-            f"The firewall rule {denied[0].display_name or denied[0].name} on {node.name} blocks "
-            f"inbound UDP {PORT}."
+    if denied:
+        text = f"The firewall rule {denied.display_name or denied.name} on {node.name} blocks inbound UDP {PORT}."
+        remedy = (
+            f"Look at what the rule is for, since it wins over every rule that allows: Get-NetFirewallRule -Name "
+            f"'{denied.name}' -PolicyStore ActiveStore. If it is not wanted: Disable-NetFirewallRule -Name "
+            f"'{denied.name}' (one of group policy must be changed there)."
         )
-        yield Problem(text, proof={Firewall: shown + denied[0].name})
-    elif blocking and not any(r.allow for r in about):
+        yield Problem(text, proof={Firewall: shown + denied.name}, remedy=remedy)
+    elif closed:
         text = (
             f"The Windows firewall on {node.name} is on, and no rule lets in UDP {PORT}, which "
             "carries the pods' packets."
@@ -155,6 +226,12 @@ def firewall_4789(
             "node",
         ),
         Case(
+            "the node's first address is IPv6",
+            FLANNEL_2022,
+            (node_object(_ipv6_first),),
+            quiet=True,
+        ),
+        Case(
             "jumbo frames below",
             FLANNEL_2022,
             (
@@ -184,9 +261,9 @@ def mtu(node: ThisNode, stack: Stack, files: FlannelFiles, adapters: Adapters) -
     if not text.isdigit():
         yield Skip("flanneld has written no FLANNEL_MTU (cni.flannel.subnet-env).")
         return
-    card = adapters.holding(node.object.address())
+    card = adapters.holding(ipv4_of(node.object))
     if card is None or not card.mtu:
-        yield CannotTell(f"no adapter with the address {node.object.address()} and a known MTU")
+        yield CannotTell(f"no adapter with the address {ipv4_of(node.object)} and a known MTU")
         return
     room = card.mtu - ENCAPSULATION
     if int(text) > room:

@@ -6,6 +6,8 @@ downwards in the order of the flagship index, so that the links form no circle.
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from checks.causes import SAME_NODE, Link, Relation, cause_of
 from checks.finding import Finding
 
@@ -21,6 +23,20 @@ def names_cause(cause: Finding, effect: Finding) -> bool:
 def names_effect(cause: Finding, effect: Finding) -> bool:
     """The cause's own words name the node that the effect is about."""
     return names_cause(effect, cause)
+
+
+def everywhere(cause: Finding, effect: Finding) -> bool:
+    """The cause ends flanneld: on every Windows node, or on the one that its own words name."""
+    return "exits" in cause.message and (not cause.node or cause.node == effect.node)
+
+
+def only(links: list[Link], when: Relation) -> list[Link]:
+    """The links, drawn only where `when` holds, too."""
+
+    def both(first: Relation | None) -> Relation:
+        return lambda cause, effect: when(cause, effect) and (first is None or first(cause, effect))
+
+    return [replace(link, when=both(link.when)) for link in links]
 
 
 def _for_want_of_network(cause: Finding, effect: Finding) -> bool:

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 
 from checks.cases import change
 from checks.check import Case, check
-from checks.cni.configuration import delegated, of_conf
+from checks.cni.configuration import delegated, of_conf, schema
 from checks.cni.flannel_netconf import in_force
 from checks.cni.flannel_numbers import is_vxlan, windows_vni
 from checks.cni.links import no_network
-from checks.finding import ERROR, Problem, Said, Skip
+from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.proxy.settings import network_name, proxy_pod
 from facts.access import ThisNode
 from facts.cluster.workloads import Pods
@@ -66,10 +66,16 @@ def flannel_name(files: FlannelFiles | Failed) -> str:
             "node",
         ),
         Case(
-            "names are compared without regard to case",
+            "in HNS v1 the plug-in compares names with their case",
             CLASSIC_2019,
             (of_conf(lambda c: replace(c, parsed={**c.parsed, "name": "VXLAN0"})),),
-            quiet=True,
+            "node",
+        ),
+        Case(
+            "in HNS v2 it asks HNS, and nobody says how that compares",
+            FLANNEL_2022,
+            (of_conf(lambda c: replace(c, parsed={**c.parsed, "name": "Flannel.4096"})),),
+            unknown=True,
         ),
         Case(
             "no network at all is another check's",
@@ -94,14 +100,15 @@ def name_mismatch(
     l2bridge).
 
     Rule: for flannel, win-overlay and win-bridge: the name in the CNI configuration in force is no HNS
-    network's while HNS has a pod network; or flannel's net-conf.json gives its network another name; or
-    kube-proxy's setting names another network that exists. (A kube-proxy whose network does not exist is
-    proxy.network-name.)
+    network's while HNS has a pod network (HNS v1: also where it differs in case alone); or flannel's
+    net-conf.json gives its network another name; or kube-proxy's setting names another network
+    (proxy.network-name tells whether that one exists).
     Remedy: choose one name (flannel.4096; classic vxlan0) for "name" in the CNI configuration, Backend.Name
     in net-conf.json and kube-proxy's --network-name or KUBE_NETWORK; restart flanneld, then kube-proxy; make
     pods anew.
     Confused with: no pod network in HNS at all (hns.network.absent).
-    Source: containernetworking/plugins win-overlay ("network %v not found"); flannel pkg/backend/vxlan;
+    Source: containernetworking/plugins win-overlay ("network %v not found"); microsoft/hcsshim
+    internal/hns/hnsnetwork.go (GetHNSNetworkByName); flannel pkg/backend/vxlan;
     microsoft/SDN Kubernetes/flannel start.ps1.
     """
     if cni.conf is None or cni.conf.error or not cni.conf.network:
@@ -120,7 +127,9 @@ def name_mismatch(
     told, place = "", ""
     if isinstance(proxy, KubeProxy):
         told, place = network_name(proxy, proxy_pod(node.name, pods) if isinstance(pods, Pods) else None)
-    if hns.network(name) is None:
+    exact = cni.kind.lower() in KINDS and schema(cni) != "2" and not cni.kind.lower().startswith("sdn")
+    network = hns.network(name)
+    if network is None or (exact and network.name != name):
         yield Problem(
             f"{cni.path} on {node.name} names the network {name}, and HNS has {names}.", proof=proof
         )
@@ -133,6 +142,12 @@ def name_mismatch(
         proof[KubeProxy] = f"network name {told} ({place})"
         yield Problem(
             f"kube-proxy on {node.name} is told the network {told}, and pods are on {name}.", proof=proof
+        )
+    elif network.name != name:
+        yield CannotTell(
+            f"{cni.path} names the network {name}, and HNS has {network.name}: whether HNS takes them for one is not "
+            "known",
+            hint="Write the name as HNS has it, and make the pods anew.",
         )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 from checks.cases import Change
 from checks.check import Case, check
 from checks.cni.configuration import of_conf
+from checks.cni.flannel_numbers import ipv4_of
 from checks.cni.links import no_packets
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Severity, Skip
 from facts.access import ThisNode
 from facts.derived.cluster_network import ClusterNetwork
-from facts.derived.effective_cni import EffectiveCni
+from facts.derived.effective_cni import CniPolicy, EffectiveCni
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.cni import CniConf, CniFiles
@@ -135,7 +136,7 @@ def nat_exceptions(
     if any(net.prefixlen == 0 for net in exceptions):
         wrong = [(ERROR, "0.0.0.0/0 is excepted, so that nothing is translated")]
     if cni.kind.lower() in BRIDGES:
-        own = _own_subnet(node.object.address(), adapters)
+        own = _own_subnet(ipv4_of(node.object), adapters)
         if own and not _covered(own, exceptions):
             wrong.append((WARN, f"the nodes' own subnet {own} is missing"))
     if wrong:
@@ -155,6 +156,21 @@ def _own_subnet(address: str, adapters: Adapters | Failed) -> Net | None:
     return found[0] if found else None
 
 
+def _value(policy: CniPolicy, key: str) -> str:
+    """A value of the policy as text, true and false in small letters; HNS reads keys without regard to case."""
+    found = next((v for k, v in policy.values.items() if k.lower() == key.lower()), "")
+    return str(found).lower() if isinstance(found, bool) else str(found)
+
+
+def _serves(route: list[Net], service: Net, own: list[Net]) -> bool:
+    """The route takes in the service network; a larger one does so, too, unless it has the node itself in it."""
+    return any(r == service or (service.subnet_of(r) and not _covered_by(own, r)) for r in route)
+
+
+def _covered_by(nets: list[Net], larger: Net) -> bool:
+    return any(n.subnet_of(larger) for n in nets)
+
+
 @check(
     "cni.service-route",
     title="Pods have a route to the service network",
@@ -169,13 +185,32 @@ def _own_subnet(address: str, adapters: Adapters | Failed) -> Net | None:
         ),
         Case("no such policy", FLANNEL_2022, (policy("SDNROUTE"),), "node"),
         Case("without encapsulation", FLANNEL_2022, (policy("SDNROUTE", NeedEncap=False),), "node"),
+        Case(
+            "a part of it",
+            FLANNEL_2022,
+            (policy("SDNROUTE", DestinationPrefix="10.96.0.0/16"),),
+            "node",
+        ),
+        Case(
+            "a larger network takes it in",
+            FLANNEL_2022,
+            (policy("SDNROUTE", DestinationPrefix="10.64.0.0/10"),),
+            quiet=True,
+        ),
+        Case(
+            "a larger network that has the nodes in it, too",
+            FLANNEL_2022,
+            (policy("SDNROUTE", DestinationPrefix="10.0.0.0/8"),),
+            "node",
+        ),
     ],
 )
 def service_route(node: ThisNode, cni: EffectiveCni, network: ClusterNetwork) -> Iterator[Said]:
     """Only packets that this route sends into VFP are balanced to a Service's pods.
 
     Rule: the configuration in force has a ROUTE (SDNROUTE) policy whose DestinationPrefix is the cluster's
-    service CIDR and whose NeedEncap is true; a bridge also has one to the node's own address.
+    service CIDR (or a larger network without the nodes in it) and whose NeedEncap is true; a bridge also has one
+    to the node's own address.
     Remedy: set the real service CIDR (kube-apiserver's --service-cluster-ip-range; SERVICE_SUBNET in
     flannel's Windows DaemonSet, whose default is 10.96.0.0/12), restart that DaemonSet and make the pods
     anew.
@@ -194,28 +229,33 @@ def service_route(node: ThisNode, cni: EffectiveCni, network: ClusterNetwork) ->
         )
         return
     routes = [
-        (str(p.values.get("DestinationPrefix", "")), p.values.get("NeedEncap"))
-        for p in cni.policies_of("ROUTE", "SDNROUTE")
+        (_value(p, "DestinationPrefix"), _value(p, "NeedEncap")) for p in cni.policies_of("ROUTE", "SDNROUTE")
     ]
     shown: dict[type[Fact], str] = {
         CniFiles: f"{cni.path}: routes " + (", ".join(f"{p} NeedEncap={n}" for p, n in routes) or "none"),
         ClusterNetwork: f"service CIDR {network.service_cidr.value}, from {network.service_cidr.origin}",
     }
-    fitting = [encap for prefix, encap in routes if networks(prefix) == wanted[:1]]
-    if not fitting:
-        given = ", ".join(p for p, _ in routes) or "none"
+    own = networks(ipv4_of(node.object))
+    fitting = {
+        net: [encap for prefix, encap in routes if _serves(networks(prefix), net, own)] for net in wanted
+    }
+    without = [net for net, found in fitting.items() if not found]
+    bare = [net for net, found in fitting.items() if found and "true" not in found]
+    if without:
+        given = ", ".join(p for p, _ in routes) or "nothing"
         yield Problem(
-            f"{cni.path} on {node.name} routes {given}, and the service network is {wanted[0]}.", proof=shown
-        )
-    elif not any(fitting):
-        yield Problem(
-            f"{cni.path} on {node.name} routes {wanted[0]} without NeedEncap, so Services are not balanced.",
+            f"{cni.path} on {node.name} routes {given}, and the service network is "
+            f"{', '.join(map(str, without))}.",
             proof=shown,
         )
-    elif cni.kind.lower() in BRIDGES and not any(p == f"{node.object.address()}/32" for p, _ in routes):
+    elif bare:
         yield Problem(
-            f"{cni.path} on {node.name} lacks the route to the node's own address "
-            f"{node.object.address()}/32.",
+            f"{cni.path} on {node.name} routes {bare[0]} without NeedEncap, so Services are not balanced.",
+            proof=shown,
+        )
+    elif cni.kind.lower() in BRIDGES and not any(p == f"{ipv4_of(node.object)}/32" for p, _ in routes):
+        yield Problem(
+            f"{cni.path} on {node.name} lacks the route to the node's own address {ipv4_of(node.object)}/32.",
             proof=shown,
         )
 
@@ -253,7 +293,7 @@ def provider_address(node: ThisNode, cni: EffectiveCni, adapters: Adapters) -> I
     if not given:
         yield Skip("The CNI configuration in force leaves the provider address to Windows.")
         return
-    own = node.object.address()
+    own = ipv4_of(node.object)
     held = given in adapters.ipv4
     if held and (given == own or own not in adapters.ipv4):
         return

@@ -6,8 +6,11 @@ import ipaddress
 import re
 from collections.abc import Iterator
 
+from checks.cni.flannel_numbers import pod_cidr
 from facts.cluster.nodes import Nodes
 from facts.cluster.pod_logs import WindowsPodLogs
+from facts.cluster.workloads import Pods
+from facts.fact import Failed
 
 NOBODY_ASKED = "needs a probe between pods, which nobody asked for"
 # Go with a time limit of its own, curl, .NET, Node.js; and what Windows itself says, by number and in words: base
@@ -30,13 +33,20 @@ def timeouts(logs: WindowsPodLogs, node: str) -> Iterator[tuple[str, str, str]]:
                     yield f"{tail.namespace}/{tail.pod}", address, line.strip()
 
 
-def towards_peers(logs: WindowsPodLogs, nodes: Nodes, node: str) -> list[tuple[str, str, str]]:
-    """(pod, peer, line) for timeouts towards pods of other nodes, the latest line of each peer last."""
+def towards_peers(
+    logs: WindowsPodLogs, nodes: Nodes, pods: Pods | Failed, node: str
+) -> list[tuple[str, str, str]]:
+    """(pod, peer, line) for timeouts towards pods of other nodes, the latest line of each peer last.
+
+    A pod that is gone, and a node that is not ready, do not answer for reasons of their own.
+    """
     found: dict[str, tuple[str, str, str]] = {}
-    cidrs = {n.name: n.spec.pod_cidr for n in nodes.items if n.name != node and n.spec.pod_cidr}
+    ready = [n for n in nodes.items if (c := n.condition("Ready")) is None or c.status == "True"]
+    cidrs = {n.name: pod_cidr(n) for n in ready if n.name != node and pod_cidr(n)}
+    there = {p.status.pod_ip for p in pods.items} if isinstance(pods, Pods) else None
     for pod, address, line in timeouts(logs, node):
         for peer, cidr in cidrs.items():
-            if within(address, cidr):
+            if within(address, cidr) and (there is None or address in there):
                 found[peer] = (pod, peer, line)
     return list(found.values())
 
