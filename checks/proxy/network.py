@@ -130,8 +130,8 @@ def hns_network_name(
     Source: kubernetes pkg/proxy/winkernel/proxier.go.
     """
     pod = proxy_pod(node.name, pods) if isinstance(pods, Pods) else None
-    if not proxy.arguments and pod is None:
-        yield Skip("No kube-proxy is set up on this node.")
+    if pod is None and (doubt := unseen(proxy)) is not None:
+        yield doubt
         return
     name, origin = network_name(proxy, pod)
     lines = lines_since_it_worked(logs)
@@ -157,14 +157,9 @@ def hns_network_name(
             )
     elif not hns.pod_networks:
         yield Skip("HNS has no pod network yet: hns.network.absent judges that.")
-    elif (
-        hns.network(name) is None
-        and origin != "--network-name"
-        and hns.load_balancers
-        and proxy.found_in == "process"
-    ):
-        return  # its start script set another name: it works
     elif hns.network(name) is None:
+        if origin.startswith("KUBE_NETWORK") and hns.load_balancers and proxy.found_in == "process":
+            return  # its start script set another name: it works
         yield Problem(
             f"kube-proxy waits for the HNS network {name} ({origin}), which does not exist; HNS has {have}.",
             proof={NodeLogs: said, Hns: f"networks: {have}"}
