@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -10,58 +9,22 @@ from msgspec.structs import replace
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
+from checks.dns.served import dns_service, inside, zones
 from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
 from checks.service.ports import PROTOCOLS
-from checks.workload.edits import new_service
+from checks.workload.edits import new_pod, new_service
 from facts.access import ThisNode
 from facts.cluster.control_plane import CoreDns, KubeadmConfig
 from facts.cluster.nodes import Nodes
-from facts.cluster.objects import ServiceObject
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
 from facts.derived.effective_cni import EffectiveCni
 from facts.derived.stack import Stack
-from facts.fact import Failed, NotApplicable
+from facts.fact import Fact, Failed, NotApplicable
 from facts.node.cni import CniConf, CniFiles
 from facts.node.hns import Hns
 from facts.node.kubernetes import Kubelet, KubeProxy
 from facts.node.parsing import listing, mapping
-
-_UPSTREAM = "kube-dns-upstream"  # the node-local cache's own Service has the label of the cluster's DNS
-
-
-def dns_services(services: ServiceObjects) -> list[ServiceObject]:
-    """The Services of the cluster's DNS: kube-dns, RKE2's rke2-coredns-rke2-coredns, the cache's kube-dns-upstream."""
-    return [
-        s
-        for s in services.items
-        if s.metadata.namespace == "kube-system" and s.metadata.labels.get("k8s-app") == "kube-dns"
-    ]
-
-
-def dns_service(services: ServiceObjects) -> ServiceObject | None:
-    """The one that pods ask."""
-    return min(dns_services(services), key=lambda s: s.metadata.name == _UPSTREAM, default=None)
-
-
-def zones(network: ClusterNetwork, coredns: CoreDns | Failed | NotApplicable) -> tuple[str, ...]:
-    """The domains that the cluster's DNS answers for; none where nobody names one."""
-    told: list[str] = []
-    for line in coredns.corefile.splitlines() if isinstance(coredns, CoreDns) else ():
-        words = line.partition("{")[0].split()
-        if words[:1] == ["kubernetes"]:
-            told += [w.rstrip(".").lower() for w in words[1:]]
-    found = tuple(dict.fromkeys(z for z in told if z and "/" not in z and not z.endswith(".arpa")))
-    other = network.domain.value.rstrip(".").lower()
-    # Without a zone of its own the plug-in takes that of its server block, which may be everything.
-    known = network.domain.origin != "the default" and re.fullmatch(r"[\w.-]+", other)
-    return found or ((other,) if known else ())
-
-
-def inside(suffix: str, served: tuple[str, ...]) -> bool:
-    """Whether a search suffix lies in one of these domains."""
-    name = suffix.rstrip(".").lower()
-    return any(name == zone or name.endswith(f".{zone}") for zone in served)
 
 
 def _kubelet_domain(domain: str) -> Change:
@@ -325,6 +288,15 @@ def _dns_on_windows(draft: Draft) -> None:
     draft.put(EndpointSlices, EndpointSlices(moved))
 
 
+def _pod_on_windows(draft: Draft) -> None:
+    new_pod("coredns-x", waiting="ImagePullBackOff", selector={}, os_name="")(draft)
+    *rest, pod = draft.get(Pods).items
+    service = dns_service(draft.get(ServiceObjects))
+    labels = dict(service.spec.selector) if service else {}
+    meta = replace(pod.metadata, namespace="kube-system", labels=labels)
+    draft.put(Pods, Pods((*rest, replace(pod, metadata=meta))))
+
+
 @check(
     "dns.coredns-health",
     title="The cluster's DNS has servers, on Linux",
@@ -337,6 +309,12 @@ def _dns_on_windows(draft: Draft) -> None:
             finds="kube-system/kube-dns",
         ),
         Case("servers on a Windows node", CLASSIC_2019, (_dns_on_windows,), finds="kube-system/kube-dns"),
+        Case(
+            "a server that never becomes ready, because Windows has no image of it",
+            FLANNEL_2022,
+            (_pod_on_windows,),
+            finds="kube-system/kube-dns",
+        ),
     ],
 )
 def coredns_health(
@@ -344,7 +322,7 @@ def coredns_health(
 ) -> Iterator[Said]:
     """Without a ready CoreDNS nobody in the cluster resolves anything; it runs on Linux only.
 
-    Rule: the Service kube-dns has no ready endpoint, or endpoints on Windows nodes.
+    Rule: the Service kube-dns has no ready endpoint; or endpoints of it, or pods that it selects, are on Windows nodes.
     Remedy: `kubectl -n kube-system get pods -l k8s-app=kube-dns -o wide` and their logs; give the Deployment
     `nodeSelector: {kubernetes.io/os: linux}`.
     Confused with: trouble of Windows nodes: this one hits Linux pods as well.
@@ -367,10 +345,28 @@ def coredns_health(
             about,
             proof={EndpointSlices: f"kube-dns: 0 ready of {len(endpoints)}"},
         )
-    astray = [e for e in ready if (e.node_name or by_address.get(next(iter(e.addresses), ""), "")) in windows]
-    if astray:
+    astray = [
+        f"{next(iter(e.addresses), '')} on {at}"
+        for e in ready
+        if (at := e.node_name or by_address.get(next(iter(e.addresses), ""), "")) in windows
+    ]
+    wanted = service.spec.selector.items()
+    # Windows has no image of CoreDNS: such a pod waits for ever, and its endpoint is not ready or not there.
+    lost = [
+        f"{p.metadata.name} on {p.spec.node_name}"
+        for p in pods.items
+        if wanted
+        and p.metadata.namespace == service.metadata.namespace
+        and p.spec.node_name in windows
+        and p.status.phase not in ("Succeeded", "Failed")
+        and wanted <= p.metadata.labels.items()
+    ]
+    if astray or lost:
+        proof: dict[type[Fact], str] = (
+            {Pods: ", ".join(lost)} if lost else {EndpointSlices: ", ".join(astray)}
+        )
         yield Problem(
-            f"{len(astray)} servers of the cluster's DNS are on Windows nodes, where CoreDNS does not run.",
+            f"{len(lost or astray)} servers of the cluster's DNS are on Windows nodes, where CoreDNS does not run.",
             about,
-            proof={EndpointSlices: f"kube-dns: {', '.join(a for e in astray for a in e.addresses)}"},
+            proof=proof,
         )

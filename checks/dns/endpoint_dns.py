@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft
 from checks.causes import cause_of
 from checks.check import check
-from checks.dns.cluster_dns import cache_service, dns_services, zones
+from checks.dns.cluster_dns import cache_service
+from checks.dns.served import dns_services, zones
 from checks.dns.symptoms import symptoms
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said
 from checks.workload.configured import pod_object, shared_network

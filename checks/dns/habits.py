@@ -153,9 +153,9 @@ def host_network_policy(
         # A DaemonSet has a pod on every node and is told the same everywhere.
         if not on_windows(pod, nodes) or workload_of(pod) in seen:
             continue
-        seen.add(workload_of(pod))
         name = f"{pod.metadata.namespace}/{pod.metadata.name}"
         if pod.spec.dns_policy == "ClusterFirstWithHostNet":
+            seen.add(workload_of(pod))
             yield Problem(
                 f"Pod {name} has dnsPolicy ClusterFirstWithHostNet, which Windows does not support.",
                 pod_object(pod),
@@ -165,6 +165,7 @@ def host_network_policy(
         elif shared_network(pod):
             told = _cluster_name(pod_words=configured(pod), known=known, services=services, domain=domain)
             if told is not None:
+                seen.add(workload_of(pod))
                 yield Problem(
                     f"Pod {name} is on the host's network and is told {told.text}, a name that the host does not know.",
                     pod_object(pod),

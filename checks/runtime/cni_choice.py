@@ -162,6 +162,10 @@ def _before(name: str, kind: str) -> Change:
     return apply
 
 
+def _unknown_cni(draft: Draft) -> None:
+    fields(Stack, cni="", cni_origin="")(draft)
+
+
 @check(
     "runtime.containerd.cni-first-file",
     title="containerd takes the right CNI file",
@@ -190,6 +194,16 @@ def _before(name: str, kind: str) -> Change:
             finds="node",
             severity=ERROR,
         ),
+        Case(
+            "containerd's sample before a CNI that kwinnow does not know",
+            FLANNEL_2022,
+            (
+                _before("0-containerd-nat.conf", "nat"),
+                _before("10-azure.conflist", "azure-vnet"),
+                _unknown_cni,
+            ),
+            finds="node",
+        ),
         Case("one that sorts behind", FLANNEL_2022, (_before("99-nat.conf", "nat"),), quiet=True),
         Case("Docker", CLASSIC_2019, (), quiet=True),
     ],
@@ -198,26 +212,35 @@ def cni_first_file(node: ThisNode, stack: Stack, cni: EffectiveCni, files: CniFi
     """containerd loads one file, the first by name; one that was left over beats the one that is meant.
 
     Rule: the directory in force holds several *.conf, *.conflist or *.json, the plug-in of the first by name is not
-    that of the cluster's CNI, and a later file has it.
+    that of the cluster's CNI, and a later file has it. containerd's own sample (nat) is wrong before any other.
     Remedy: Delete the file that is not wanted, then `Restart-Service containerd -Force`.
     Confused with: a file that cannot be parsed (cni.json-invalid).
     Source: containerd, docs/cri/config.md (max_conf_num) and script/setup/install-cni-windows
     (0-containerd-nat.conf); containerd/go-cni.
     """
-    if stack.runtime != "containerd" or cni.conf is None or not stack.cni:
-        yield Skip("Only for containerd, with a CNI that is known and a configuration that it reads.")
+    if stack.runtime != "containerd" or cni.conf is None:
+        yield Skip("Only for containerd, with a configuration that it reads.")
         return
     inside = sorted(
         (c for c in files.confs if folder(c.directory) == folder(cni.conf_dir)), key=lambda c: c.name
     )
     usable = [c for c in inside if c.name.lower().endswith(_LOADED)]
     first = usable[0] if usable else None
-    right = next((c for c in usable if c.plugin.get("type") == stack.cni), None)
-    if first is None or right is None or first is right or first.plugin.get("type") == stack.cni:
+    sample = first is not None and first.plugin.get("type") == "nat"
+    if not stack.cni and not sample:
+        yield Skip("The cluster's CNI is not known, so that the right file is not known either.")
+        return
+    wanted = {stack.cni} if stack.cni else {str(c.plugin.get("type") or "nat") for c in usable} - {"nat"}
+    right = next((c for c in usable if c.plugin.get("type") in wanted), None)
+    if first is None or right is None or first.plugin.get("type") in wanted:
         return
     listed = ", ".join(f"{c.name} ({_plugin_name(c)})" for c in usable)
     yield Problem(
-        f"containerd on {node.name} takes {first.name} with {_plugin_name(first)}, not {right.name} with {stack.cni}.",
+        f"containerd on {node.name} takes {first.name} with {_plugin_name(first)}, not {right.name} with "
+        f"{_plugin_name(right)}.",
         severity=ERROR,
-        proof={CniFiles: f"{cni.conf_dir}: {listed}", Stack: f"{stack.cni} by {stack.cni_origin}"},
+        proof={
+            CniFiles: f"{cni.conf_dir}: {listed}",
+            **({Stack: f"{stack.cni} by {stack.cni_origin}"} if stack.cni else {}),
+        },
     )
