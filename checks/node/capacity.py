@@ -41,8 +41,9 @@ def pressure(node: ThisNode) -> Iterator[Said]:
 
     Rule: the condition DiskPressure is True; or MemoryPressure is True and the kubelet is 1.31 or newer (before, it
     is not measured on Windows). PIDPressure is never set there.
-    Remedy: Disk: `crictl rmi --prune`, a larger system drive. Memory: since 1.31 committed memory counts, so a larger
-    page file helps, or a smaller `evictionHard.memory.available`.
+    Remedy: Disk: a larger system drive, or images that nobody uses: `crictl rmi --prune` (with Docker `docker image
+    prune -a`), which also takes a pause image that no pod holds. Memory: since 1.31 committed memory counts, so a
+    larger page file helps, or a smaller `evictionHard.memory.available`.
     Confused with: NotReady: a node under pressure goes on running pods.
     Source: Kubernetes documentation, "Node-pressure Eviction"; https://github.com/kubernetes/kubernetes/pull/122922.
     """
@@ -80,8 +81,8 @@ def capacity_zero(node: ThisNode) -> Iterator[Said]:
     """The scheduler sees nothing to give on this node: no pod comes.
 
     Rule: `status.capacity` has no cpu, memory or ephemeral-storage, or one of them is 0.
-    Remedy: Restart containerd, then the kubelet: `Restart-Service containerd -Force; Restart-Service kubelet`; look
-    whether vmcompute runs.
+    Remedy: Restart the runtime, then the kubelet: `Restart-Service containerd -Force; Restart-Service kubelet` (docker
+    instead of containerd where that is the runtime: its containers end with it); look whether vmcompute runs.
     Confused with: a ResourceQuota, which admits no pod to a namespace; and the event InvalidDiskCapacity right after
     a start, which goes away.
     Source: experience; the kubelet takes these numbers from the runtime's statistics.

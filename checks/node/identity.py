@@ -17,7 +17,17 @@ from checks.versions import minor, numbers, span
 from facts.access import Now, ThisNode
 from facts.cluster.control_plane import Csrs
 from facts.cluster.nodes import Nodes
-from facts.cluster.objects import Condition, CsrObject, CsrSpec, CsrStatus, Metadata, NodeObject
+from facts.cluster.objects import (
+    Condition,
+    CsrObject,
+    CsrSpec,
+    CsrStatus,
+    EventObject,
+    InvolvedObject,
+    Metadata,
+    NodeObject,
+)
+from facts.cluster.workloads import Events
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
 from facts.node.windows import Os
@@ -161,10 +171,9 @@ def duplicate(nodes: Nodes) -> Iterator[Said]:
     scripts advise.
     """
     done: set[str] = set()
-    for place, one in enumerate(nodes.items):
-        for other in nodes.items[place + 1 :]:
-            if "windows" not in (one.os, other.os):
-                continue
+    windows = nodes.windows
+    for place, one in enumerate(windows):
+        for other in (*windows[place + 1 :], *nodes.linux):
             same = _same(one, other)
             stale, kept = _stale(one, other)
             if same and stale.name not in done:
@@ -205,6 +214,20 @@ def _certificate_for(name: str, minutes: float) -> Change:
     return apply
 
 
+def _left(name: str) -> Change:
+    """A Node that an autoscaler took away."""
+
+    def apply(draft: Draft) -> None:
+        event = EventObject(Metadata(name="left"), InvolvedObject("Node", name), "RemovingNode")
+        draft.put(Events, Events((*draft.get(Events).items, event)))
+
+    return apply
+
+
+# What the control plane tells of a Node that it knew.
+_KNEW = ("RegisteredNode", "NodeReady", "NodeNotReady", "RemovingNode", "DeletingNode")
+
+
 @check(
     "node.absent",
     title="Every kubelet with a certificate has a Node",
@@ -212,18 +235,24 @@ def _certificate_for(name: str, minutes: float) -> Change:
     cases=[
         Case("has a certificate and no Node", FLANNEL_2022, (_certificate_for("ghost", 10),), finds="ghost"),
         Case("just now", FLANNEL_2022, (_certificate_for("ghost", 0.5),), quiet=True),
+        Case("it came and went", FLANNEL_2022, (_certificate_for("ghost", 10), _left("ghost")), quiet=True),
+        Case(
+            "whether it came and went is not known",
+            FLANNEL_2022,
+            (_certificate_for("ghost", 10), fails(Events)),
+            unknown=True,
+        ),
         Case("its Node is there", FLANNEL_2022, (_certificate_for("win-1", 10),), quiet=True),
     ],
 )
-def absent(nodes: Nodes, csrs: Csrs, now: Now) -> Iterator[Said]:
+def absent(nodes: Nodes, csrs: Csrs, now: Now, events: Events | Failed) -> Iterator[Said]:
     """A kubelet got its certificate and did not register, or registered under another name.
 
     Rule: a client certificate was approved for system:node:NAME within the last hour, more than two minutes ago,
-    and there is no Node called NAME.
+    there is no Node called NAME, and no event tells that there was one.
     Remedy: Read the kubelet's log on that machine (`Unable to register node with API server`); compare its
     `--hostname-override` with the name in the certificate; `kubectl get csr`.
-    Confused with: a Node that exists and is NotReady. A machine that was taken out of the cluster on purpose within
-    the last hour looks the same.
+    Confused with: a Node that exists and is NotReady; and one that an autoscaler has taken away again.
     Source: https://github.com/microsoft/SDN/issues/238; Kubernetes documentation, "TLS bootstrapping".
     """
     known = {n.name for n in nodes.items}
@@ -233,7 +262,11 @@ def absent(nodes: Nodes, csrs: Csrs, now: Now) -> Iterator[Said]:
         approved = any(c.type == "Approved" for c in request.status.conditions)
         if not (name and created and client and approved) or name in known:
             continue
-        if _GRACE < now.utc - created < _YOUNG:
+        if not _GRACE < now.utc - created < _YOUNG:
+            continue
+        if isinstance(events, Failed):
+            yield CannotTell(f"Whether there was a Node {name}, and it was taken away, is not known.")
+        elif not any(e.reason in _KNEW for e in events.about("Node", name)):
             age = span(now.utc - created)
             yield Problem(
                 f"The kubelet of {name} got its certificate {age} ago, and there is no Node {name}.",

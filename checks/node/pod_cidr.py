@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, change, fails, fields
+from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import CLUSTER, cause_of
 from checks.check import Case, check
 from checks.cni.links import no_flanneld, no_lease
@@ -34,24 +34,39 @@ def _subnet(text: str) -> Subnet | None:
 
 
 def _inside(part: str, whole: str) -> bool | None:
-    """Whether `part` lies within `whole`; None where one of them is no subnet."""
+    """Whether `part` lies within `whole`; None where one of them is no subnet, or they are of two IP families."""
     a, b = _subnet(part), _subnet(whole)
-    if a is None or b is None:
-        return None
     if isinstance(a, ipaddress.IPv4Network) and isinstance(b, ipaddress.IPv4Network):
         return a.subnet_of(b)
     if isinstance(a, ipaddress.IPv6Network) and isinstance(b, ipaddress.IPv6Network):
         return a.subnet_of(b)
-    return False
+    return None
 
 
-def _cidr(value: str) -> Change:
-    """Another podCIDR on the Node object."""
+def _slice(node: ThisNode) -> str:
+    """The node's podCIDR of the family that the pod networks of Windows go by, IPv4; else what there is."""
+    spec = node.object.spec
+    given = [c for c in (*spec.pod_cidrs, spec.pod_cidr) if c]
+    return next((c for c in given if ":" not in c), given[0] if given else "")
+
+
+def _cidr(*values: str) -> Change:
+    """Other podCIDRs on the Node object."""
+    first = values[0] if values else ""
     return node_object(
-        lambda found: replace(
-            found, spec=replace(found.spec, pod_cidr=value, pod_cidrs=(value,) if value else ())
-        )
+        lambda found: replace(found, spec=replace(found.spec, pod_cidr=first, pod_cidrs=values))
     )
+
+
+def _six_first(draft: Draft) -> None:
+    """Dual stack, with IPv6 first."""
+    _cidr("fd00:10:244:1::/64", draft.get(ThisNode).object.spec.pod_cidr)(draft)
+
+
+def _six_too(found: Hns) -> Hns:
+    """Dual stack: each network has an IPv6 subnet too."""
+    networks = tuple(replace(n, subnets=(*n.subnets, "fd00:10:244:1::/64")) for n in found.networks)
+    return replace(found, networks=networks)
 
 
 @check(
@@ -60,9 +75,9 @@ def _cidr(value: str) -> Change:
     severity=ERROR,
     explains=no_flanneld(),
     cases=[
-        Case("none", FLANNEL_2022, (_cidr(""),), finds="node"),
-        Case("none, classic", CLASSIC_2019, (_cidr(""),), finds="node"),
-        Case("Calico does not use it", FLANNEL_2022, (_cidr(""), fields(Stack, cni="calico")), quiet=True),
+        Case("none", FLANNEL_2022, (_cidr(),), finds="node"),
+        Case("none, classic", CLASSIC_2019, (_cidr(),), finds="node"),
+        Case("Calico does not use it", FLANNEL_2022, (_cidr(), fields(Stack, cni="calico")), quiet=True),
     ],
 )
 def podcidr_missing(node: ThisNode, stack: Stack) -> Iterator[Said]:
@@ -105,6 +120,7 @@ def _network(value: str) -> Change:
         Case("flannel has another network", FLANNEL_2022, (_network("10.200.0.0/16"),), finds="node"),
         Case("a slice from elsewhere", CLASSIC_2019, (_cidr("10.99.3.0/24"),), finds="node"),
         Case("a larger network", FLANNEL_2019, (_network("10.0.0.0/8"),), quiet=True),
+        Case("dual stack, IPv6 first", FLANNEL_2022, (_six_first,), quiet=True),
         Case("not a network", FLANNEL_2022, (_network("ten"),), unknown=True),
     ],
 )
@@ -117,7 +133,7 @@ def podcidr_outside(node: ThisNode, flannel: FlannelConfig) -> Iterator[Said]:
     Confused with: a pod network that overlaps the nodes' own (join.pre.cidr-overlap).
     Source: flannel, pkg/subnet/kube (`subnet … specified in the flannel net config doesn't contain … PodCIDR`).
     """
-    cidr, network = node.object.spec.pod_cidr, flannel.conf.network
+    cidr, network = _slice(node), flannel.conf.network
     if not cidr or flannel.conf.error:
         yield Skip("The node has no podCIDR, or net-conf.json cannot be read.")
         return
@@ -148,6 +164,7 @@ def _moved() -> Change:
             (fields(KubeProxy, source_vip="10.244.99.9"),),
             finds="node",
         ),
+        Case("dual stack", FLANNEL_2022, (_six_first, change(Hns, _six_too)), quiet=True),
         Case("HNS is not known", FLANNEL_2022, (fails(Hns),), unknown=True),
         Case("HNS is not known, subnet.env tells", CLASSIC_2019, (_moved(), fails(Hns)), finds="node"),
     ],
@@ -165,11 +182,12 @@ def podcidr_changed(
     inside `spec.podCIDR`.
     Remedy: On the node: remove `C:\\k\\sourceVip.json` and `C:\\k\\sourceVipRequest.json` (with HostProcess pods
     `C:\\sourcevip\\*`), `C:\\var\\lib\\cni\\networks\\NETWORK` and the HNS network (`Get-HnsNetwork | ? Name -eq
-    NETWORK | Remove-HnsNetwork`), then restart flannel and kube-proxy.
+    NETWORK | Remove-HnsNetwork`; its pods lose their network, and this session may break off: drain the node first),
+    then restart flannel and kube-proxy.
     Confused with: leases that were not given back (cni.ipam-exhausted): those are inside the slice.
     Source: Kubernetes documentation, "Windows debugging tips"; MicrosoftDocs, "Troubleshooting Kubernetes".
     """
-    cidr = node.object.spec.pod_cidr
+    cidr = _slice(node)
     if stack.cni != "flannel" or not cidr:
         yield Skip("Only with flannel is the podCIDR what the node must use.")
         return

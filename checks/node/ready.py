@@ -12,35 +12,40 @@ from checks.cases import Change, Draft
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.cni.links import no_flanneld
-from checks.edits import not_ready, silent
+from checks.edits import condition, node_object, not_ready, silent
 from checks.finding import ERROR, INFO, Problem, Said
 from checks.relations import SILENT
 from checks.versions import clock, span
 from facts.access import Now, ThisNode
 from facts.cluster.nodes import Leases
-from facts.cluster.objects import Condition, ContainerState, EventObject, InvolvedObject, Metadata
+from facts.cluster.objects import Condition, ContainerState, EventObject, InvolvedObject, Metadata, NodeObject
 from facts.cluster.workloads import Events, Pods
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed
 
 # The kubelet's own English words → the part of the node that they speak of. The first that matches counts.
 _AREAS = (
+    (r"container runtime is down|docker daemon", "the container runtime does not answer"),
     (r"pleg has yet to be successful", "the kubelet has only just started"),
-    (
-        r"container runtime is down|PLEG is not healthy|ContainerRuntimeNotReady|docker daemon",
-        "the container runtime does not answer",
-    ),
+    (r"PLEG is not healthy|ContainerRuntimeNotReady", "the container runtime does not answer"),
     (
         r"cni (plugin|config)|NetworkPluginNotReady|network not ready|network plugin",
         "the pod network is not ready",
     ),
     (r"shutting down", "the node is shutting down"),
+    (r"missing node capacity", "the kubelet does not know what the node has"),
 )
 _DOWN = "[container runtime is down, PLEG is not healthy: pleg was last seen active 14m12.6s ago; threshold is 3m0s]"
 _NO_CNI = (
     "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin "
     "returns error: cni plugin not initialized"
 )
+
+
+def _unheard(found: NodeObject) -> NodeObject:
+    """A Node whose kubelet registered it and never reported."""
+    unknown = condition("Ready", "Unknown", "Kubelet never posted node status.", "NodeStatusNeverUpdated")
+    return unknown(found)
 
 
 def _area(message: str) -> str:
@@ -57,6 +62,7 @@ def _area(message: str) -> str:
         Case("the kubelet is silent", FLANNEL_2022, (silent(),), finds="node"),
         Case("no CNI", FLANNEL_2019, (not_ready(_NO_CNI),), finds="node"),
         Case("no runtime", CLASSIC_2019, (not_ready(_DOWN),), finds="node"),
+        Case("never heard of", FLANNEL_2022, (node_object(_unheard),), finds="node"),
     ],
 )
 def notready(node: ThisNode, leases: Leases | Failed, now: Now) -> Iterator[Said]:
@@ -74,7 +80,7 @@ def notready(node: ThisNode, leases: Leases | Failed, now: Now) -> Iterator[Said
     ready = node.object.condition("Ready")
     if ready is None:
         yield Problem(
-            f"{node.name} has no condition Ready: its kubelet has never reported.",
+            f"{node.name} has no condition Ready: its kubelet has {SILENT} before its first report.",
             proof={ThisNode: "no condition Ready"},
         )
     elif ready.status != "True":
@@ -96,7 +102,8 @@ def _message(name: str, ready: Condition, renewed: datetime | None, now: datetim
         # The lease is dated by the node's own clock: where that is far off, its date would only confuse.
         dated = renewed is not None and since is not None and abs(renewed - since) < timedelta(hours=1)
         last = f"; its last heartbeat is of {clock(renewed)}" if dated and renewed else ""
-        return f"{name} is NotReady: its kubelet has {SILENT}{when}{last}."
+        first = " before its first report" if ready.reason == "NodeStatusNeverUpdated" else ""
+        return f"{name} is NotReady: its kubelet has {SILENT}{first}{when}{last}."
     return f"{name} is NotReady{when}: {_area(ready.message)}: {' '.join(ready.message.split())[:240]}"
 
 

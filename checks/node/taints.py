@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -11,18 +11,18 @@ from checks.cases import ALL, Change, Draft
 from checks.check import Case, check
 from checks.edits import node_object
 from checks.finding import ERROR, WARN, Object, Problem, Said
-from checks.node.placement import OS_KEYS, chooses_os, without_selector
+from checks.node.placement import admits, chooses_os, wants_windows, without_selector
 from facts.access import Now, ThisNode
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import (
     EventObject,
     InvolvedObject,
     Metadata,
-    NodeObject,
     PodObject,
     PodSpec,
     PodStatus,
     Taint,
+    Toleration,
 )
 from facts.cluster.workloads import DaemonSets, Events, Pods
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
@@ -30,6 +30,25 @@ from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 
 def _untainted(node: str = "") -> Change:
     return node_object(lambda found: replace(found, spec=replace(found.spec, taints=())), node=node)
+
+
+def _windows_pods(edit: Callable[[PodSpec], PodSpec]) -> Change:
+    """Change what the pods that the scheduler placed on Windows nodes ask for."""
+
+    def apply(draft: Draft) -> None:
+        names = set(draft.session.windows_nodes())
+        each = (
+            replace(p, spec=edit(p.spec)) if p.spec.node_name in names and _owner(p) else p
+            for p in draft.get(Pods).items
+        )
+        draft.put(Pods, Pods(tuple(each)))
+
+    return apply
+
+
+def _system(key: str) -> bool:
+    """Whether Kubernetes itself sets this taint, for a condition that passes."""
+    return key.startswith("node.kubernetes.io/") and not key.endswith("/os")
 
 
 @check(
@@ -44,34 +63,53 @@ def _untainted(node: str = "") -> Change:
             finds="node",
         ),
         Case("no taint, but selectors everywhere", FLANNEL_2019, (_untainted(),), quiet=True),
+        Case(
+            "no taint, and a DaemonSet for other nodes",
+            FLANNEL_2022,
+            (_untainted(), without_selector("kube-proxy", agentpool="linux")),
+            quiet=True,
+        ),
+        Case(
+            "no taint, and a pod for Windows that runs",
+            FLANNEL_2022,
+            (_untainted(node=ALL), _windows_pods(lambda spec: replace(spec, node_selector={}, os=None))),
+            quiet=True,
+        ),
         Case("a taint, and no selector", FLANNEL_2022, (without_selector("kube-proxy"),), quiet=True),
     ],
 )
-def taint_missing(node: ThisNode, daemonsets: DaemonSets, pods: Pods) -> Iterator[Said]:
+def taint_missing(node: ThisNode, daemonsets: DaemonSets, pods: Pods, nodes: Nodes) -> Iterator[Said]:
     """A pod for Linux without a selector that lands on Windows fails with platform errors, for ever.
 
     Rule: the Windows node has no taint with effect NoSchedule or NoExecute of its own, and some DaemonSet, or a
-    controller's pod, does not choose an operating system by node selector, affinity or `spec.os`.
+    controller's pod, does not choose an operating system by node selector, affinity or `spec.os`, and what it does
+    choose lets it onto this node. A pod that is ready on a Windows node is not meant.
     Remedy: `kubectl taint node NODE os=windows:NoSchedule` (and for nodes to come `--register-with-taints`), or give
     the workloads `nodeSelector: {kubernetes.io/os: linux}`.
     Confused with: pods for Windows that stay Pending because they do not tolerate the taint (node.taint.blocking).
     Source: Kubernetes documentation, "Guide for Running Windows Containers in Kubernetes".
     """
-    own = [
-        t
-        for t in node.object.spec.taints
-        if not t.key.startswith("node.kubernetes.io/") or t.key.endswith("/os")
-    ]
+    own = [t for t in node.object.spec.taints if not _system(t.key)]
     if any(t.effect in ("NoSchedule", "NoExecute") for t in own):
         return
     open_to_all = sorted(
         {
             f"DaemonSet {d.metadata.namespace}/{d.metadata.name}"
             for d in daemonsets.items
-            if not chooses_os(d.spec.template.spec)
+            if not chooses_os(d.spec.template.spec) and admits(d.spec.template.spec, node.object)
         }
     )
-    open_to_all += sorted({who for p in pods.items if (who := _owner(p)) and not chooses_os(p.spec)})
+    windows = {n.name for n in nodes.windows}
+    open_to_all += sorted(
+        {
+            who
+            for p in pods.items
+            if (who := _owner(p))
+            and not (p.ready and p.spec.node_name in windows)
+            and not chooses_os(p.spec)
+            and admits(p.spec, node.object)
+        }
+    )
     if open_to_all:
         shown = ", ".join(open_to_all[:3]) + (
             f" and {len(open_to_all) - 3} more" if len(open_to_all) > 3 else ""
@@ -91,23 +129,24 @@ def _owner(pod: PodObject) -> str:
     return f"{owner.kind} {pod.metadata.namespace}/{owner.name}" if owner else ""
 
 
-_UNTOLERATED = re.compile(r"untolerated taint \{([^:}]+):? ?([^}]*)\}|had taint \{([^:}]+):? ?([^}]*)\}")
-
-
-def _wants_windows(pod: PodObject) -> bool:
-    named = pod.spec.os is not None and pod.spec.os.name == "windows"
-    return named or any(pod.spec.node_selector.get(key, "") == "windows" for key in OS_KEYS)
+def _tolerates(pod: PodObject, taint: Taint) -> bool:
+    return any(
+        (not t.effect or t.effect == taint.effect)
+        and (not t.key or t.key == taint.key)
+        and (t.operator == "Exists" or (bool(t.key) and t.value == taint.value))
+        for t in pod.spec.tolerations
+    )
 
 
 def _called(pod: PodObject) -> str:
     return f"Pod {pod.metadata.namespace}/{pod.metadata.name}"
 
 
-def _pending(message: str) -> Change:
+def _pending(message: str, *tolerations: Toleration) -> Change:
     """A pod for Windows that the scheduler could not place."""
 
     def apply(draft: Draft) -> None:
-        spec = PodSpec(node_selector={"kubernetes.io/os": "windows"})
+        spec = PodSpec(node_selector={"kubernetes.io/os": "windows"}, tolerations=tolerations)
         pod = PodObject(Metadata(name="waiting", namespace="shop"), spec, PodStatus(phase="Pending"))
         draft.put(Pods, Pods((*draft.get(Pods).items, pod)))
         about, at = InvolvedObject("Pod", "waiting", "shop"), draft.get(Now).utc
@@ -119,8 +158,9 @@ def _pending(message: str) -> Change:
     return apply
 
 
-def _tainted(found: NodeObject) -> NodeObject:
-    return replace(found, spec=replace(found.spec, taints=(Taint("os", "windows", "NoSchedule"),)))
+def _tainted(key: str = "os") -> Change:
+    taint = Taint(key, "windows", "NoSchedule")
+    return node_object(lambda found: replace(found, spec=replace(found.spec, taints=(taint,))), node=ALL)
 
 
 _REFUSED = (
@@ -136,17 +176,38 @@ _REFUSED = (
         Case(
             "no toleration",
             FLANNEL_2022,
-            (node_object(_tainted, node=ALL), _pending(_REFUSED)),
+            (_tainted(), _pending(_REFUSED)),
             finds="shop/waiting",
         ),
         Case(
             "the words of 1.18",
             CLASSIC_2019,
             (
-                node_object(_tainted, node=ALL),
+                _tainted(),
                 _pending("2 node(s) had taint {os: windows}, that the pod didn't tolerate."),
             ),
             finds="shop/waiting",
+        ),
+        Case(
+            "the words since 1.34, which name no taint, and GKE's taint",
+            FLANNEL_2022,
+            (
+                _tainted("node.kubernetes.io/os"),
+                _pending("0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s)."),
+            ),
+            finds="shop/waiting",
+        ),
+        Case(
+            "it tolerates the taint, and the Linux node's is meant",
+            FLANNEL_2022,
+            (
+                _tainted(),
+                _pending(
+                    "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient memory.",
+                    Toleration("os", "Equal", "windows", "NoSchedule"),
+                ),
+            ),
+            quiet=True,
         ),
         Case(
             "no room",
@@ -157,7 +218,10 @@ _REFUSED = (
         Case(
             "the node is gone",
             FLANNEL_2022,
-            (_pending("had untolerated taint {node.kubernetes.io/unreachable: }"),),
+            (
+                _tainted("node.kubernetes.io/unreachable"),
+                _pending("had untolerated taint {node.kubernetes.io/unreachable: }"),
+            ),
             quiet=True,
         ),
     ],
@@ -165,27 +229,35 @@ _REFUSED = (
 def taint_blocking(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]:
     """A pod for Windows that does not tolerate the taint stays Pending: no other node can take it.
 
-    Rule: a pod that asks for Windows is Pending, and its event FailedScheduling names an untolerated taint which
-    every Windows node has.
+    Rule: a pod that asks for Windows is Pending, its last event FailedScheduling speaks of an untolerated taint (from
+    1.34 on without naming it), and the pod does not tolerate a taint that every Windows node has to which its selector
+    leads.
     Remedy: Add to the pod template `tolerations: [{key: os, operator: Equal, value: windows, effect: NoSchedule}]`,
     or use a RuntimeClass whose scheduling does it.
     Confused with: too little CPU or memory, which the same event also tells; and the taints of a node that is not
     ready.
-    Source: Kubernetes documentation, "Guide for Running Windows Containers in Kubernetes".
+    Source: Kubernetes documentation, "Guide for Running Windows Containers in Kubernetes";
+    https://github.com/kubernetes/kubernetes/pull/134740 (events without the taint's name).
     """
-    everywhere = [{t.key for t in n.spec.taints} for n in nodes.windows]
-    common = set.intersection(*everywhere) if everywhere else set()
     for pod in pods.items:
-        if pod.status.phase != "Pending" or pod.spec.node_name or not _wants_windows(pod):
+        if pod.status.phase != "Pending" or pod.spec.node_name or not wants_windows(pod.spec):
             continue
         where = pod.metadata
         told = [e for e in events.about("Pod", where.name, where.namespace) if e.reason == "FailedScheduling"]
-        for event in told[-1:]:
-            keys = {(m.group(1) or m.group(3) or "").strip() for m in _UNTOLERATED.finditer(event.message)}
-            blocking = sorted(k for k in keys & common if not k.startswith("node.kubernetes.io/"))
-            if blocking:
-                yield Problem(
-                    f"{_called(pod)} does not tolerate the taint {blocking[0]} of all {len(everywhere)} Windows nodes.",
-                    Object("Pod", where.name, where.namespace),
-                    proof={Events: event.message[:300]},
-                )
+        last = max(told, key=lambda e: e.last.timestamp() if e.last else 0.0, default=None)
+        possible = [n for n in nodes.windows if admits(pod.spec, n)]
+        if last is None or not possible or not re.search(r"\btaint", last.message):
+            continue
+        shared = [t for t in possible[0].spec.taints if all(t in n.spec.taints for n in possible)]
+        hard = [t for t in shared if t.effect in ("NoSchedule", "NoExecute") and not _system(t.key)]
+        blocking = next((t for t in hard if not _tolerates(pod, t)), None)
+        if blocking is not None:
+            taint = f"{blocking.key}={blocking.value}:{blocking.effect}"
+            yield Problem(
+                f"{_called(pod)} does not tolerate the taint {taint} of all {len(possible)} Windows nodes for it.",
+                Object("Pod", where.name, where.namespace),
+                proof={
+                    Events: last.message[:300],
+                    Nodes: f"{taint} on {', '.join(n.name for n in possible[:5])}",
+                },
+            )

@@ -8,10 +8,11 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, change, drafted
 from checks.chain import NOT_READY, STAGES, chain, first_cause, links, stage
 from checks.check import Case, graph, load
-from checks.edits import kubelet_flags, not_ready, service, silent, way_failed
+from checks.edits import condition, kubelet_flags, node_object, not_ready, service, silent, way_failed
 from checks.engine import Report, judge
 from checks.finding import Outcome, OutcomeKind
 from checks.ids import CheckId
+from facts.cluster.objects import NodeObject
 from facts.examples import FLANNEL_2022
 from facts.fact import QUESTIONS, Failed, Origin
 from facts.node.windows import Processes
@@ -24,6 +25,10 @@ def report_after(*changes: Change) -> tuple[Report, str]:
 
 def no_kubelet(found: Processes) -> Processes:
     return replace(found, processes=tuple(p for p in found.processes if p.name != "kubelet.exe"))
+
+
+def without_conditions(found: NodeObject) -> NodeObject:
+    return replace(found, status=replace(found.status, conditions=()))
 
 
 def of(outcomes: list[Outcome], check: CheckId) -> Outcome:
@@ -77,6 +82,17 @@ def test_stopped_kubelet_is_the_first_cause() -> None:
     cause = first_cause(report, node)
     assert cause is not None and cause.id == "kubelet.not-running"
     assert report.findings[0].key == cause.key
+
+
+@pytest.mark.parametrize("heard", ["NodeStatusNeverUpdated", "no condition at all"])
+def test_kubelet_that_never_reported_is_silent_too(heard: str) -> None:
+    """A stopped kubelet accounts for a Node that it registered and never reported for."""
+    unheard = condition("Ready", "Unknown", "Kubelet never posted node status.", heard)
+    if heard == "no condition at all":
+        unheard = without_conditions
+    report, node = report_after(*KUBELET_GONE, node_object(unheard))
+    cause = first_cause(report, node)
+    assert cause is not None and cause.id == "kubelet.not-running"
 
 
 def test_cause_behind_a_cause() -> None:
