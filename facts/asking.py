@@ -18,7 +18,8 @@ from targets.target import ClusterTarget
 Supply = Callable[[Need], object]
 Value = Fact | Failed | NotApplicable
 
-_ACCESS_DENIED = "0x80070005"
+# E_ACCESSDENIED; what WMI says (WBEM_E_ACCESS_DENIED); what cmdlets made from WMI classes say.
+_ACCESS_DENIED = ("0x80070005", "0x80041003", "windows system error 5,")
 _NOT_ALLOWED = (
     "Windows denies it to this account: use one of the node's Administrators that logs on elevated."
 )
@@ -133,7 +134,8 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
             "answer",
         )
     said = " ".join(part for part in (error.type, error.hresult, error.message) if part)
-    hint = _NOT_ALLOWED if error.hresult.lower() == _ACCESS_DENIED else _alone(fact)
+    codes = f"{error.hresult} {error.fqid},".lower()
+    hint = _NOT_ALLOWED if any(code in codes for code in _ACCESS_DENIED) else _alone(fact)
     why = f"The question {name} failed on the node: {said}"
     return Failed("script", why, hint, error.fqid.split(",")[0], "answer")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-from facts.asking import ask_cluster
+from facts.asking import ask_cluster, read_node_answer
 from facts.cluster.control_plane import (
     ClusterInfo,
     CoreDns,
@@ -18,9 +19,11 @@ from facts.cluster.control_plane import (
 )
 from facts.cluster.flannel import FlannelDaemons
 from facts.cluster.objects import ConfigMapObject, Container, Metadata, PodObject, PodSpec, WrittenMetadata
+from facts.collector.wire import RawAnswer, ScriptError
 from facts.fact import Fact, Failed
 from facts.netconf import NetConf, net_conf
 from facts.node.kubernetes import Kubelet, RawConfigFile, RawKubelet
+from facts.node.network import Routes
 from facts.node.parsing import container_log, merged
 from targets.target import ClusterTarget
 
@@ -141,3 +144,18 @@ def test_files_of_config_dir_are_merged_in_their_order() -> None:
     torn = Kubelet.read(RawKubelet(config_more=(RawConfigFile(r"C:\d\x.conf", "a: ["),)))
     assert torn.config_error.startswith(r"C:\d\x.conf: ")
     assert merged({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"c": None, "d": 3}}) == {"b": {"d": 3}}
+
+
+@pytest.mark.parametrize(
+    ("error", "denied"),
+    [
+        (ScriptError("System.UnauthorizedAccessException", "0x80070005", "X,Y"), True),
+        (ScriptError("CimException", "0x80131500", "HRESULT 0x80041003,…GetCimInstanceCommand"), True),
+        (ScriptError("CimException", "0x80131500", "Windows System Error 5,Get-NetFirewallProfile"), True),
+        (ScriptError("CimException", "0x80131500", "Windows System Error 53,Get-NetFirewallProfile"), False),
+        (ScriptError("CimException", "0x80131500", "HRESULT 0x80041010,…GetCimInstanceCommand"), False),
+    ],
+)
+def test_windows_denies_in_several_words(error: ScriptError, denied: bool) -> None:
+    failed = read_node_answer(Routes, RawAnswer(datetime.now(UTC), error=error), lambda _: None)
+    assert isinstance(failed, Failed) and ("Administrators" in failed.hint) is denied

@@ -2,7 +2,10 @@
 $limit = 262144
 $found = @{}
 function Add-Log([string]$component, $file) {
-    if ($file -and -not $found.ContainsKey([string]$file.FullName)) { $found[[string]$file.FullName] = @($component, $file) }
+    if (-not $file -or $found.ContainsKey([string]$file.FullName)) { return }
+    # A folder's list has old times of files that are still written to.
+    $file.Refresh()
+    $found[[string]$file.FullName] = @($component, $file)
 }
 function Find-Newest([string]$folder, [string]$pattern) {
     if (-not (Test-Path -LiteralPath $folder -PathType Container)) { return }
