@@ -141,7 +141,8 @@ def host_network_policy(
     Rule: a Windows pod has dnsPolicy ClusterFirstWithHostNet; or a HostProcess or hostNetwork pod is told a
     Service's cluster name.
     Remedy: give it addresses or names that the node resolves; or let the host send the cluster's domain to the
-    cluster DNS: `Add-DnsClientNrptRule -Namespace ".cluster.local" -NameServers DNS-ADDRESS`.
+    cluster DNS, if it reaches that: `Add-DnsClientNrptRule -Namespace ".cluster.local" -NameServers DNS-ADDRESS`
+    (test first with `Resolve-DnsName kubernetes.default.svc.cluster.local -Server DNS-ADDRESS`).
     Confused with: ordinary pods, which have their own resolver settings.
     Source: https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/;
     https://kubernetes.io/docs/concepts/windows/intro/.

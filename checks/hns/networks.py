@@ -123,9 +123,10 @@ def apipa(node: ThisNode, hns: Hns) -> Iterator[Said]:
     it over.
 
     Rule: the ManagementIP of a pod network, or of the trigger network External, is in 169.254.0.0/16.
-    Remedy: mend DHCP or give the card a fixed address, then remove the network (Get-HnsNetwork | ? Name -eq
-    NAME | Remove-HnsNetwork) and restart flanneld. Microsoft's networkhealth.ps1 does not see this: it reads
-    another name.
+    Remedy: mend DHCP or give the card a fixed address; drain the node, stop kube-proxy, remove its policies
+    (Get-HnsPolicyList | Remove-HnsPolicyList) and only then the network (Get-HnsNetwork | ? Name -eq NAME |
+    Remove-HnsNetwork); restart flanneld, then kube-proxy, and uncordon. Microsoft's networkhealth.ps1 does not see
+    this: it reads another name.
     Confused with: a second, link-local address on a healthy card.
     Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1.
     """

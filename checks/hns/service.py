@@ -261,8 +261,9 @@ def deadlock(
 
     Rule: reading HNS does not come back within 15 s while its service runs; or its process, which it shares
     with no other service, has more than 200 threads (probable), from 1000 on certainly.
-    Remedy: Stop-Process -Force -Id of hns' process, Restart-Service -Force hns, restart kube-proxy; if that
-    hangs too, reboot the node.
+    Remedy: if hns is alone in its process (tasklist /svc /fi "services eq hns"), Stop-Process -Force -Id PID,
+    Restart-Service -Force hns, restart kube-proxy; if it shares the process or that hangs too, drain and reboot
+    the node.
     Confused with: a slow WMI, which slows other questions as well.
     Source: microsoft/SDN Kubernetes/windows/debug/networkhealth.ps1 and its mitigation script.
     """
