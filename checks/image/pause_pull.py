@@ -18,6 +18,7 @@ from checks.image.runtime_silent import images_unknown
 from checks.image.sandbox_events import image_failures, names, platform_refused
 from checks.workload.edits import new_pod, node_event, pod_event
 from facts.access import ThisNode
+from facts.cluster.objects import EventObject
 from facts.cluster.workloads import Events, Pods
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
@@ -208,6 +209,11 @@ _GC_WORDS = (
 )
 
 
+def _of_memory(event: EventObject) -> bool:
+    """Evictions have one reason for memory and disk."""
+    return event.reason == "EvictionThresholdMet" and "ephemeral-storage" not in event.message
+
+
 @check(
     "image.pause.gc",
     title="Image garbage collection leaves the pause image alone",
@@ -230,6 +236,12 @@ _GC_WORDS = (
             severity=ERROR,
         ),
         Case("missing without pressure is image.pause.pulled", FLANNEL_2022, (gone,), quiet=True),
+        Case(
+            "short of memory, not of disk",
+            FLANNEL_2022,
+            (gone, node_event("EvictionThresholdMet", "Attempting to reclaim memory")),
+            quiet=True,
+        ),
         Case("the list of images cannot be read", FLANNEL_2022, (fails(Images),), unknown=True),
         Case(
             "Docker, pressure, image still there",
@@ -250,8 +262,8 @@ def garbage_collected(
 ) -> Iterator[Said]:
     """On a nearly full disk the kubelet deletes images that no container uses. An unpinned pause image is one of them.
 
-    Rule: the pause image is missing, and this node had ImageGCFailed, FreeDiskSpaceFailed, EvictionThresholdMet or
-    disk pressure, or its kubelet log shows images being removed.
+    Rule: the pause image is missing, and this node had ImageGCFailed, FreeDiskSpaceFailed, an eviction for disk or disk
+    pressure, or its kubelet log shows images being removed.
     Remedy: free disk space, `crictl pull REFERENCE`, and pin it: containerd 1.7 pins its sandbox image by itself;
     before, `ctr -n k8s.io images label REFERENCE io.cri-containerd.pinned=pinned`.
     Confused with: a registry outage: that alone does not take an image off the disk.
@@ -265,7 +277,7 @@ def garbage_collected(
     if on_disk(images, pause.reference):
         return
     proof: dict[type[Fact], str] = {}
-    told = [e for e in events.about("Node", node.name) if e.reason in _COLLECTED]
+    told = [e for e in events.about("Node", node.name) if e.reason in _COLLECTED and not _of_memory(e)]
     if told:
         proof[Events] = f"{told[-1].reason}: {told[-1].message}"
     pressure = node.object.condition("DiskPressure")

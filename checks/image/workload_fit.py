@@ -66,12 +66,15 @@ def refusals(nodes: Nodes, pods: Pods, events: Events) -> Iterator[tuple[NodeObj
     """Containers on Windows nodes that the runtime refused for their platform, by status or event."""
     for node in nodes.windows:
         for pod in pods.on(node.name):
+            waiting = list(waiting_containers(pod))
+            if not waiting:
+                continue
             told = [
                 e.message
                 for e in events.about("Pod", pod.metadata.name, pod.metadata.namespace)
                 if e.reason != "FailedCreatePodSandBox" and platform_refused(e.message)
             ]
-            for status, message in waiting_containers(pod):
+            for status, message in waiting:
                 # A refused start names the container, a refused pull the image.
                 named = (t for t in told if status.image in t or f'"{status.name}"' in t)
                 words = message if platform_refused(message) else next(named, "")

@@ -17,7 +17,7 @@ from checks.proxy.settings import (
     creation_failed,
     lines_since_it_worked,
 )
-from checks.service.ports import PROXY_NAME, backends, cluster_ip_balancer, virtual_ports
+from checks.service.ports import PROXY_NAME, backends, has_cluster_ip, programmed, virtual_ports
 from checks.workload.edits import new_service
 from facts.access import ThisNode
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
@@ -94,8 +94,9 @@ def load_balancer_missing(
     if not hns.load_balancers and stack.cni == "":
         yield Skip("The CNI is not one that kwinnow knows, and HNS holds no load balancer of any Service.")
         return
+    have = programmed(hns)
     for served in virtual_ports(services):
-        if served.service.spec.cluster_ip == network.dns_address.value or cluster_ip_balancer(hns, served):
+        if served.service.spec.cluster_ip == network.dns_address.value or has_cluster_ip(served, have):
             continue
         ready = backends(served, slices, pods)
         if served.service.spec.internal_traffic_policy == "Local":

@@ -77,10 +77,12 @@ def load_balancer_present(
         yield Skip("The CNI is not one that kwinnow knows, and HNS holds no load balancer of any Service.")
         return
     for served in node_ports(services):
+        if node_port_balancer(hns, served):
+            continue
         ready = backends(served, slices, pods)
         if served.local_only:
             ready = [b for b in ready if b.node == node.name]
-        if not ready or node_port_balancer(hns, served):
+        if not ready:
             continue
         said = creation_failed(logs, "nodeport", served.name)
         port = f"{served.port.node_port}/{served.port.protocol}"

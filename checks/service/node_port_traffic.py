@@ -239,8 +239,8 @@ def traffic_policy_local(
     )
     flags_known = isinstance(proxy, KubeProxy) and bool(proxy.arguments) and not told_elsewhere(proxy)
     for served in node_ports(services):
-        ready = backends(served, slices, pods)
-        if not served.local_only or not ready:
+        ready = backends(served, slices, pods) if served.local_only else []
+        if not ready:
             continue
         if not returns and not hns.load_balancers and not flags_known:
             yield CannotTell(

@@ -83,18 +83,15 @@ def backends(served: Served, slices: EndpointSlices, pods: Pods | None = None) -
     return [b if b.node else Backend(b.address, by_address.get(b.address, "")) for b in found]
 
 
-def cluster_ip_balancer(hns: Hns, served: Served) -> LoadBalancer | None:
-    """The load balancer for the Service's virtual address and port."""
-    return next(
-        (
-            b
-            for b in hns.load_balancers
-            if served.service.spec.cluster_ip in b.vips
-            and b.external_port == served.port.port
-            and b.protocol == served.protocol
-        ),
-        None,
-    )
+def programmed(hns: Hns) -> set[tuple[str, int, int]]:
+    """(virtual address, port, protocol) of every load balancer; protocol 0 is any. A set, for there are thousands."""
+    return {(vip, b.external_port, b.protocol) for b in hns.load_balancers for vip in b.vips}
+
+
+def has_cluster_ip(served: Served, have: set[tuple[str, int, int]]) -> bool:
+    """Whether the Service's virtual address and port are among what is `programmed`."""
+    address, port = served.service.spec.cluster_ip, served.port.port
+    return (address, port, served.protocol) in have or (address, port, 0) in have
 
 
 def node_port_balancer(hns: Hns, served: Served) -> LoadBalancer | None:
@@ -103,7 +100,7 @@ def node_port_balancer(hns: Hns, served: Served) -> LoadBalancer | None:
         (
             b
             for b in hns.load_balancers
-            if not b.vips and b.external_port == served.port.node_port and b.protocol == served.protocol
+            if not b.vips and b.external_port == served.port.node_port and b.protocol in (served.protocol, 0)
         ),
         None,
     )

@@ -69,7 +69,7 @@ def _kept_off_linux(pod: PodObject, nodes: Nodes) -> bool:
             (
                 new_pod(
                     "hook",
-                    image="gcr.io/k8s-prow/hook:v20190903-4f1809e",
+                    image="gcr.io/k8s-prow/hook:v20180917-3f1a2b4",
                     selector={},
                     os_name="",
                     where="linux",
