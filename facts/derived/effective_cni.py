@@ -12,7 +12,11 @@ from facts.node.cni import CniConf, CniFiles, CniProgram
 from facts.node.kubernetes import Kubelet
 from facts.node.runtime import Containerd, Cri
 
-_TABLES = (("io.containerd.grpc.v1.cri", "cni"), ("io.containerd.cri.v1.runtime", "cni"))
+_TABLES = (
+    ("io.containerd.grpc.v1.cri", "cni"),
+    ("io.containerd.cri.v1.runtime", "cni"),
+    ("cri", "cni"),  # version 1 of the file
+)
 _DEFAULTS = {
     "containerd": (r"C:\Program Files\containerd\cni\conf", r"C:\Program Files\containerd\cni\bin"),
     "docker": (r"C:\etc\cni\net.d", r"C:\opt\cni\bin"),

@@ -41,9 +41,10 @@ def _configured(config: dict[str, object]) -> str:
     plugins = config.get("plugins")
     if not isinstance(plugins, dict):
         return ""
-    one = plugins.get("io.containerd.grpc.v1.cri")
-    if isinstance(one, dict) and isinstance(one.get("sandbox_image"), str):
-        return str(one["sandbox_image"])
+    for name in ("io.containerd.grpc.v1.cri", "cri"):  # the short name is that of version 1 of the file
+        one = plugins.get(name)
+        if isinstance(one, dict) and isinstance(one.get("sandbox_image"), str):
+            return str(one["sandbox_image"])
     two = plugins.get("io.containerd.cri.v1.images")
     pinned = two.get("pinned_images") if isinstance(two, dict) else None
     return str(pinned.get("sandbox", "")) if isinstance(pinned, dict) else ""

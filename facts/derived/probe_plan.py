@@ -28,6 +28,15 @@ def registry_of(reference: str) -> tuple[str, int]:
     return host, int(port) if port.isdigit() else 443
 
 
+def server_of(address: str) -> tuple[ProbeTarget, ...]:
+    """Host and port of an API server's address; nothing where it is mistyped, say with a port beyond 65535."""
+    try:
+        server = urlsplit(address)
+        return (ProbeTarget("api", server.hostname, server.port or 443),) if server.hostname else ()
+    except ValueError:
+        return ()
+
+
 @derived
 class ProbePlan(Fact, frozen=True):
     """The TCP connections that `tcp_probes` tries from one node."""
@@ -40,9 +49,7 @@ class ProbePlan(Fact, frozen=True):
     ) -> ProbePlan | NotApplicable:
         targets: list[ProbeTarget] = []
         if isinstance(kubeconfigs, Kubeconfigs) and kubeconfigs.kubelet and kubeconfigs.kubelet.server:
-            server = urlsplit(kubeconfigs.kubelet.server)
-            if server.hostname:
-                targets.append(ProbeTarget("api", server.hostname, server.port or 443))
+            targets += server_of(kubeconfigs.kubelet.server)
         if isinstance(pause, PauseImage) and pause.reference:
             targets.append(ProbeTarget("registry", *registry_of(pause.reference)))
         return (

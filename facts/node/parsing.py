@@ -22,7 +22,14 @@ def json_document(text: str) -> tuple[Document, str]:
 
 
 def yaml_document(text: str) -> tuple[Document, str]:
-    """A YAML mapping and ""; or nothing and why it cannot be read. An empty text is an empty mapping."""
+    """A YAML mapping and ""; or nothing and why it cannot be read. An empty text is an empty mapping.
+
+    JSON is YAML, but for the tabs that some indent it with.
+    """
+    if text.lstrip().startswith("{"):
+        document, error = json_document(text)
+        if not error:
+            return document, ""
     try:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:

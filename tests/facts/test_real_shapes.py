@@ -20,11 +20,17 @@ from facts.cluster.control_plane import (
 from facts.cluster.flannel import FlannelDaemons
 from facts.cluster.objects import ConfigMapObject, Container, Metadata, PodObject, PodSpec, WrittenMetadata
 from facts.collector.wire import RawAnswer, ScriptError
-from facts.fact import Fact, Failed
+from facts.derived.effective_cni import EffectiveCni
+from facts.derived.pause_image import PauseImage
+from facts.derived.probe_plan import server_of
+from facts.derived.stack import Stack
+from facts.fact import Fact, Failed, NotApplicable
 from facts.netconf import NetConf, net_conf
+from facts.node.cni import CniFiles
 from facts.node.kubernetes import Kubelet, RawConfigFile, RawKubelet
 from facts.node.network import Routes
-from facts.node.parsing import container_log, merged
+from facts.node.parsing import container_log, merged, yaml_document
+from facts.node.runtime import Containerd
 from targets.target import ClusterTarget
 
 
@@ -159,3 +165,34 @@ def test_files_of_config_dir_are_merged_in_their_order() -> None:
 def test_windows_denies_in_several_words(error: ScriptError, denied: bool) -> None:
     failed = read_node_answer(Routes, RawAnswer(datetime.now(UTC), error=error), lambda _: None)
     assert isinstance(failed, Failed) and ("Administrators" in failed.hint) is denied
+
+
+def test_a_mistyped_server_is_no_target_and_no_crash() -> None:
+    assert [(t.host, t.port) for t in server_of("https://[fd00::1]:6443")] == [("fd00::1", 6443)]
+    assert [(t.host, t.port) for t in server_of("https://api.example")] == [("api.example", 443)]
+    for mistyped in ("https://10.0.0.1:644333", "https://10.0.0.1:port", "https://[fd00::1", "10.0.0.1", ""):
+        assert server_of(mistyped) == ()
+
+
+def test_config_toml_of_version_1_names_its_tables_shortly() -> None:
+    """RKE2 wrote it so: https://github.com/rancher/windows/issues/62. containerd reads it up to 1.7."""
+    config = {
+        "plugins": {"cri": {"sandbox_image": "rancher/pause:3.2", "cni": {"conf_dir": r"C:\var\net.d"}}}
+    }
+    containerd = Containerd(version="1.7.22", config_exists=True, config=config)
+    pause = PauseImage.derive(Kubelet(), containerd, NotApplicable(""), NotApplicable(""))
+    assert isinstance(pause, PauseImage)
+    assert (pause.reference, pause.origin) == ("rancher/pause:3.2", "config.toml")
+    cni = EffectiveCni.derive(
+        Stack("containerd", "", "", "", "", ""), CniFiles((), ()), NotApplicable(""), containerd, Kubelet()
+    )
+    assert isinstance(cni, EffectiveCni)
+    assert (cni.conf_dir, cni.conf_origin) == (r"C:\var\net.d", "config.toml")
+
+
+def test_a_kubelet_configuration_in_json_may_be_indented_with_tabs() -> None:
+    assert yaml_document('{\n\t"clusterDNS": [\n\t\t"10.0.0.10"\n\t]\n}\n') == (
+        {"clusterDNS": ["10.0.0.10"]},
+        "",
+    )
+    assert yaml_document("{a: 1}") == ({"a": 1}, "")
