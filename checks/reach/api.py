@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-from checks.cases import change, fails
+from checks.cases import Change, change, fails, fields
 from checks.check import Case, check
-from checks.effects import NO_API
-from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
+from checks.effects import NO_API, where
+from checks.finding import ERROR, CannotTell, Finding, Object, Problem, Said, Skip
+from checks.relations import SILENT
 from facts.access import ThisNode
 from facts.cluster.control_plane import ApiServer
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed
 from facts.node.kubernetes import LogTail, NodeLogs
 from facts.node.probes import Probe, TcpProbes
+from facts.node.windows import Os, Services
 
 API = Object("ApiServer", "kube-apiserver")
 _ANSWERED = ("credentials", "permission-denied")
@@ -76,6 +80,34 @@ def _api_probe(outcome: str) -> TcpProbes:
     return TcpProbes((Probe("api", "10.0.1.10", 6443, outcome),))
 
 
+def _proxy(exceptions: str) -> Change:
+    return fields(Os, environment={"HTTPS_PROXY": "http://proxy.corp.example:3128", "NO_PROXY": exceptions})
+
+
+def _proxied(host: str, environment: dict[str, str]) -> str:
+    """The proxy by which a Go program on the node goes to `host`; empty where it goes there itself."""
+    values = {name.upper(): value for name, value in environment.items()}
+    proxy = values.get("HTTPS_PROXY", "")
+    exceptions = [e.strip().lower() for e in values.get("NO_PROXY", "").split(",") if e.strip()]
+    return "" if host == "localhost" or any(_excepted(host.lower(), e) for e in exceptions) else proxy
+
+
+def _excepted(host: str, exception: str) -> bool:
+    """Whether an entry of NO_PROXY stands for this host, by the rules of Go's golang.org/x/net/http/httpproxy."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return exception == "*" or host == exception.lstrip(".") or host.endswith("." + exception.lstrip("."))
+    try:
+        return (
+            exception == "*"
+            or address.is_loopback
+            or address in ipaddress.ip_network(exception, strict=False)
+        )
+    except ValueError:
+        return False
+
+
 @check(
     "reach.api.from-node",
     title="The node reaches the API server",
@@ -89,15 +121,30 @@ def _api_probe(outcome: str) -> TcpProbes:
             finds="node",
         ),
         Case("no such name", CLASSIC_2019, (change(TcpProbes, lambda _: _api_probe("name")),), finds="node"),
+        Case(
+            "the kubelet goes through a proxy",
+            FLANNEL_2022,
+            (change(TcpProbes, lambda _: _api_probe("timeout")), _proxy("10.9.0.0/16,.corp.example")),
+            unknown=True,
+        ),
+        Case(
+            "a proxy, but not for the API server",
+            FLANNEL_2022,
+            (change(TcpProbes, lambda _: _api_probe("timeout")), _proxy("10.0.0.0/8,.corp.example")),
+            finds="node",
+        ),
         Case("open", FLANNEL_2022, (change(TcpProbes, lambda _: _api_probe("open")),), quiet=True),
         Case("could not try", FLANNEL_2022, (fails(TcpProbes),), unknown=True),
     ],
 )
-def api_from_node(node: ThisNode, probes: TcpProbes) -> Iterator[Said]:
+def api_from_node(
+    node: ThisNode, probes: TcpProbes, os: Os | Failed, services: Services | Failed
+) -> Iterator[Said]:
     """kubelet, kube-proxy and flanneld on a node that cannot reach the API server do nothing.
 
     Rule: a TCP connection from the Windows host to the host and port in the kubelet's own kubeconfig fails within
-    3 s, or its name does not resolve.
+    3 s, or its name does not resolve. Where HTTPS_PROXY of the machine or of the kubelet's nssm leads the kubelet
+    through a proxy, a direct connection that fails proves nothing.
     Remedy: On the node: `Test-NetConnection HOST -Port 6443`; then mend the route, the firewall or the proxy on the
     way. Where the machine has an HTTP proxy, add the API server to NO_PROXY of the machine environment.
     Confused with: the ClusterIP of the Service `kubernetes` (10.96.0.1:443), which a Windows host need not reach.
@@ -108,13 +155,28 @@ def api_from_node(node: ThisNode, probes: TcpProbes) -> Iterator[Said]:
     if not tried:
         yield Skip("The kubelet's kubeconfig names no server to try.")
     for probe in tried:
-        if probe.outcome != "open":
+        proxy = _proxied(probe.host, _environment(os, services))
+        if probe.outcome != "open" and proxy:
+            yield CannotTell(
+                f"The kubelet on {node.name} asks the API server through {proxy}; that {probe.host}:{probe.port} "
+                "cannot be reached directly says nothing of it.",
+                hint=f"On the node: `Test-NetConnection {urlsplit(proxy).hostname or proxy} -Port PORT`.",
+            )
+        elif probe.outcome != "open":
             why = _MEANING.get(probe.outcome, probe.outcome)
             where = f"{probe.host}:{probe.port}"
             yield Problem(
                 f"{node.name} cannot open a TCP connection to the API server at {where}: {why}.",
                 proof={TcpProbes: f"api {where}: {probe.outcome} after {probe.ms} ms"},
             )
+
+
+def _environment(os: Os | Failed, services: Services | Failed) -> dict[str, str]:
+    """What a kubelet on this machine has in its environment, as far as it is known."""
+    machine = os.environment if isinstance(os, Os) else {}
+    kubelet = services.named("kubelet") if isinstance(services, Services) else None
+    own = kubelet.nssm.environment if kubelet is not None and kubelet.nssm is not None else ()
+    return machine | dict(line.partition("=")[::2] for line in own)
 
 
 _LOOPBACK = re.compile(r"(\[::1\]|127\.0\.0\.1|localhost):8080\b.*connectex", re.I)
@@ -131,11 +193,16 @@ _REFUSED = (
 )
 
 
+def _as_who_asks(cause: Finding, effect: Finding) -> bool:
+    """A silent kubelet has its reason here only where it is the kubelet that has no kubeconfig."""
+    return SILENT not in effect.message or "kubelet" in cause.message.partition(" on ")[0]
+
+
 @check(
     "reach.api.loopback-8080",
     title="Programs on the node know where the API server is",
     severity=ERROR,
-    explains=NO_API,
+    explains=where(_as_who_asks, NO_API),
     cases=[
         Case(
             "flanneld without a kubeconfig",
@@ -161,12 +228,14 @@ def loopback_8080(node: ThisNode, logs: NodeLogs) -> Iterator[Said]:
     Confused with: an API server that is down: here nobody asked it.
     Source: MicrosoftDocs/Virtualization-Documentation, "Joining Windows nodes".
     """
-    seen: set[str] = set()
+    told: dict[str, str] = {}
     for log in logs.logs:
         line = next((text for text in log.text.splitlines()[-_LATEST:] if _LOOPBACK.search(text)), "")
-        if line and log.component not in seen:
-            seen.add(log.component)
-            yield Problem(
-                f"{log.component} on {node.name} asks localhost:8080 for the API server: it has no kubeconfig.",
-                proof={NodeLogs: f"{log.path}: {line[:300]}"},
-            )
+        if line:
+            told.setdefault(log.component, f"{log.path}: {line[:300]}")
+    if told:
+        who, verb = " and ".join(told), "ask" if len(told) > 1 else "asks"
+        yield Problem(
+            f"{who} on {node.name} {verb} localhost:8080 for the API server, as a program without a kubeconfig does.",
+            proof={NodeLogs: "\n".join(told.values())},
+        )

@@ -17,7 +17,11 @@ from facts.fact import Fact, Failed
 from facts.node.network import Adapters, Firewall, FirewallRule
 
 PORT = 10250
-_SYMPTOM = re.compile(rf":{PORT}\b.*(i/o timeout|connection refused|connectex|deadline)|\b50[24]\b", re.I)
+_REFUSED = re.compile(rf":{PORT}\b.*(connection refused|actively refused)", re.I)
+_SYMPTOM = re.compile(
+    rf"{_REFUSED.pattern}|:{PORT}\b.*(i/o timeout|timed out|no route to host|connectex|deadline)| with 50[24]:",
+    re.I,
+)
 
 
 def _covers(ports: tuple[str, ...], port: int) -> bool:
@@ -68,9 +72,12 @@ def _without_rule(on: bool = True) -> Change:
 _TIMED_OUT = 'Get "https://10.0.1.21:10250/containerLogs/shop/web/web": dial tcp 10.0.1.21:10250: i/o timeout'
 
 
-def _log_error(text: str) -> Change:
+_TIMED_OUT_1_8 = _TIMED_OUT.replace("i/o timeout", "getsockopt: connection timed out")
+
+
+def _log_error(text: str, said: str = "") -> Change:
     def edit(found: WindowsPodLogs) -> WindowsPodLogs:
-        return replace(found, tails=(PodTail("shop", "win-web-1", "win-1", "", text),))
+        return replace(found, tails=(PodTail("shop", "win-web-502", "win-1", said, text),))
 
     return change(WindowsPodLogs, edit)
 
@@ -84,6 +91,16 @@ def _log_error(text: str) -> Change:
         Case("no rule, but no firewall", FLANNEL_2019, (_without_rule(on=False),), quiet=True),
         Case("the firewall is not known", FLANNEL_2022, (fails(Firewall),), unknown=True),
         Case("logs time out", FLANNEL_2022, (fails(Firewall), _log_error(_TIMED_OUT)), finds="node"),
+        Case("in the words of 1.8", FLANNEL_2022, (_log_error(_TIMED_OUT_1_8),), finds="node"),
+        Case(
+            "a container that waits",
+            FLANNEL_2022,
+            (_log_error("… pods/win-web-502/log with 400: waiting"),),
+            quiet=True,
+        ),
+        Case(
+            "no rule, and logs come", FLANNEL_2022, (_without_rule(), _log_error("", "started")), quiet=True
+        ),
     ],
 )
 def port_10250(
@@ -92,13 +109,16 @@ def port_10250(
     """`kubectl logs`, `exec`, `port-forward` and `top` fail for this node although it is Ready.
 
     Rule: the API server says 502, 504 or a timeout for port 10250 of this node while it is Ready; or the Windows
-    firewall is on for the interface with the node's address and has no inbound rule that admits TCP 10250.
+    firewall is on for the interface with the node's address and has no inbound rule that admits TCP 10250, while no
+    log was read from this node (a rule for a program alone is not seen).
     Remedy: On the node, as administrator: `New-NetFirewallRule -Name kubelet -DisplayName kubelet -Enabled True
     -Direction Inbound -Protocol TCP -Action Allow -LocalPort 10250`.
     Confused with: a runtime that fails: then the kubelet answers, with an error of its own.
     Source: kubernetes-sigs/sig-windows-tools, PrepareNode.ps1 (which adds exactly this rule).
     """
     said = _complaint(node, logs)
+    if said is None and isinstance(logs, WindowsPodLogs) and any(_came(t, node.name) for t in logs.tails):
+        return
     if isinstance(firewall, Failed):
         if said is None:
             yield CannotTell(f"The firewall of {node.name} is not known: {firewall.why}", hint=firewall.hint)
@@ -113,6 +133,8 @@ def port_10250(
         why = (
             f"the firewall profile {' and '.join(shut)} has no rule that admits it"
             if shut
+            else "it is refused: nothing listens there"
+            if said is not None and _REFUSED.search(said.error)
             else "it times out"
         )
         proof: dict[type[Fact], str] = {
@@ -124,6 +146,11 @@ def port_10250(
             f"The API server cannot reach the kubelet of {node.name} on TCP {PORT}: {why}.",
             proof=proof,
         )
+
+
+def _came(tail: PodTail, node: str) -> bool:
+    """Whether the API server has got a log from the kubelet of this node."""
+    return tail.node == node and not tail.error
 
 
 def _complaint(node: ThisNode, logs: WindowsPodLogs | Failed) -> PodTail | None:

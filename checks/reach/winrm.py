@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from checks.causes import cause_of
 from checks.check import Case, check
@@ -89,7 +92,8 @@ def winrm_port(node: ThisNode, access: Access) -> Iterator[Said]:
     """Nothing about the inside of the node can be asked over WinRM; what depends on it is unknown, not broken.
 
     Rule: the name does not resolve, TCP 5985 (HTTP) or 5986 (HTTPS) is refused (no service or listener) or not
-    answered (a firewall, or the node is down), or what listens there is not WinRM.
+    answered (a firewall, or the node is down), or what listens there is not WinRM. A port that is neither is named:
+    digits change places easily.
     Remedy: On the node, as administrator: `Enable-PSRemoting -Force`; for HTTPS `New-Item WSMan:\\localhost\\Listener
     -Transport HTTPS -Address * -CertificateThumbPrint THUMBPRINT -Force`; and `Enable-NetFirewallRule -Name
     WINRM-HTTP-In-TCP*` (the rule of the public profile admits only the node's own subnet).
@@ -104,6 +108,10 @@ def winrm_port(node: ThisNode, access: Access) -> Iterator[Said]:
     early = failure.stage in ("resolve", "connect") or (
         failure.stage in ("tls", "auth") and failure.code in _NO_WINRM
     )
+    port = urlsplit(failure.address).port
+    if failure.code in ("refused", "filtered") and port not in (5985, 5986):
+        doubt = f"Port {port} is neither 5985 nor 5986: look first whether `port` of its [[nodes]] entry is meant."
+        failure = replace(failure, hint=f"{doubt} {failure.hint}".strip())
     yield from _judge(access, "connect", early, failure)
 
 
@@ -130,7 +138,8 @@ def winrm_auth(node: ThisNode, access: Access) -> Iterator[Said]:
     node's rejection is not judged here.
     Remedy: Check user and password. For a local administrator other than the built-in one, on the node:
     `Set-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\System
-    LocalAccountTokenFilterPolicy 1`. Basic only over HTTPS: `Set-Item WSMan:\\localhost\\Service\\Auth\\Basic $true`.
+    LocalAccountTokenFilterPolicy 1 -Type DWord`. Basic only over HTTPS: `Set-Item
+    WSMan:\\localhost\\Service\\Auth\\Basic $true`.
     Confused with: every 401 looks like a wrong password in pywinrm's own message. Basic knows local accounts only;
     Kerberos fails when the clocks are more than five minutes apart.
     Source: pywinrm, transport.py; https://github.com/diyan/pywinrm/issues/188 and /154.

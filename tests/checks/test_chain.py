@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from checks.cases import Change, Draft, change, drafted
+from checks.cases import Change, Draft, change, drafted, fields
 from checks.chain import NOT_READY, STAGES, chain, first_cause, links, stage
 from checks.check import Case, graph, load
 from checks.edits import condition, kubelet_flags, node_object, not_ready, service, silent, way_failed
@@ -15,6 +15,7 @@ from checks.ids import CheckId
 from facts.cluster.objects import NodeObject
 from facts.examples import FLANNEL_2022
 from facts.fact import QUESTIONS, Failed, Origin
+from facts.node.kubernetes import LogTail, NodeLogs
 from facts.node.windows import Processes
 
 
@@ -93,6 +94,16 @@ def test_kubelet_that_never_reported_is_silent_too(heard: str) -> None:
     report, node = report_after(*KUBELET_GONE, node_object(unheard))
     cause = first_cause(report, node)
     assert cause is not None and cause.id == "kubelet.not-running"
+
+
+@pytest.mark.parametrize(("who", "blamed"), [("flanneld", False), ("kubelet", True)])
+def test_a_silent_kubelet_has_its_own_kubeconfig(who: str, blamed: bool) -> None:
+    """flanneld without a kubeconfig is no reason for the kubelet to be silent."""
+    line = "dial tcp [::1]:8080: connectex: No connection could be made."
+    log = LogTail(who, rf"C:\k\{who}.log", None, line)
+    report, node = report_after(silent(), fields(NodeLogs, logs=(log,)))
+    causes = report.ranked.explained_by[f"{NOT_READY}:node/{node}"]
+    assert (f"reach.api.loopback-8080:node/{node}" in causes) is blamed
 
 
 def test_cause_behind_a_cause() -> None:

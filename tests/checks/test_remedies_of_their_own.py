@@ -11,6 +11,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, drafted, fiel
 from checks.edits import service
 from checks.engine import judge
 from checks.finding import Finding
+from facts.access import Access, Attempt
 from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
 from facts.node.windows import Clock
 
@@ -65,3 +66,13 @@ def test_a_program_that_is_there_and_cannot_be_started_is_not_called_missing() -
     ended = service("kubelet", state="Stopped", exit_code=1066, service_exit_code=3)
     finding = found("kubelet.nssm-paused", CLASSIC_2019, ended)
     assert "is not there" not in finding.message and "event 1010" in finding.message
+
+
+@pytest.mark.parametrize(("port", "doubted"), [(5895, True), (5985, False), (5986, False)])
+def test_a_port_with_its_digits_changed_is_doubted_before_the_firewall(port: int, doubted: bool) -> None:
+    tried = Attempt(
+        "winrm", f"http://10.0.1.21:{port}", "connect", "unreachable", "filtered", "No.", "Open it."
+    )
+    remedy = found("reach.winrm.port", FLANNEL_2022, fields(Access, attempts=(tried,), hello=None)).remedy
+    assert remedy.endswith("Open it.")
+    assert remedy.startswith(f"Port {port} is neither 5985 nor 5986") is doubted
