@@ -70,10 +70,10 @@ def test_the_house_names_no_place_of_its_makers() -> None:
 
 
 def test_types_are_decoded_through_one_door() -> None:
-    """msgspec crashes when two threads use a type for the first time together (targets/decoding.py)."""
+    """msgspec crashes when two threads use a type for the first time together: each door is a decoding.py."""
     found = [
         f"{path.relative_to(ROOT)}:{number}"
-        for path in sources("tui", "playbooks", "checks", "facts", "targets", endings=(".py",))
+        for path in sources(*PRODUCT, endings=(".py",))
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
         if (
             "msgspec.convert(" in line

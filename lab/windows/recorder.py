@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from lab.decoding import converted
 from lab.windows.auth import Credentials
 from lab.windows.node import WindowsNode
 from lab.windows.recordings import (
@@ -65,7 +66,7 @@ def record(
     store = store or Store.load()
     asked = [one for one in map(parse_input, blobs) if one is not None]
     for machine in machines:
-        machine = msgspec.convert(msgspec.to_builtins(machine), Machine)
+        machine = converted(msgspec.to_builtins(machine), Machine)
         machine.hung_questions, machine.hns.hangs = [], False
         for one in asked:
             if machine.os.language_mode != "FullLanguage" or one.payload is None:

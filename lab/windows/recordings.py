@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from lab.decoding import decoder
 from lab.windows.times import NEAR, levelled
 from lab.world.machine import Machine
 
@@ -107,7 +108,12 @@ class Store(msgspec.Struct):
         """An empty store where there is no file."""
         if not path.exists():
             return cls()
-        return msgspec.json.decode(lzma.decompress(path.read_bytes()), type=cls)
+        store: Store = _STORE.decode(lzma.decompress(path.read_bytes()))
+        return store
+
+
+_STORE = decoder(Store)
+_PAYLOAD = decoder(Payload)
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,7 @@ def parse_input(data: bytes) -> Asked | None:
     at = lines.index("#payload")
     end = lines.index("#end") if "#end" in lines else len(lines)
     packed = base64.b64decode("".join(lines[at + 1 : end]))
-    payload = msgspec.json.decode(gzip.decompress(packed), type=Payload)
+    payload: Payload = _PAYLOAD.decode(gzip.decompress(packed))
     return Asked("\n".join(lines[1:at]), payload)
 
 

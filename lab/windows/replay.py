@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, get_type_hints
 
-import msgspec
-
+from lab.decoding import decoder
 from lab.windows.clock import Clock
 from lab.windows.recordings import (
     EPOCH,
@@ -32,6 +31,9 @@ from lab.windows.times import shifted
 from lab.world.machine import File, Machine
 
 NOT_RECORDED = "lab.not-recorded"
+_FIELDS = {name: decoder(kind) for name, kind in get_type_hints(Machine).items()}
+_FILE = decoder(File | None)
+_CHANGE = decoder(Change)
 
 
 @cache
@@ -159,11 +161,10 @@ class ReplayRun(Run):
         """Makes the change that the script made, dated now."""
         if recorded.change is None:
             return
-        change = msgspec.json.decode(self._moved(recorded.change), type=Change)
+        change: Change = _CHANGE.decode(self._moved(recorded.change))
         now = self._clock.now() - self._clock.epoch
-        hints = get_type_hints(Machine)
         for field, raw in change.fields.items():
-            value = msgspec.json.decode(raw, type=hints[field])
+            value = _FIELDS[field].decode(raw)
             old = getattr(self._machine, field)
             if field == "services":
                 for name, service in value.items():
@@ -176,7 +177,7 @@ class ReplayRun(Run):
                         process.created = now
             setattr(self._machine, field, value)
         for path, raw in change.files.items():
-            file = msgspec.json.decode(raw, type=File | None)
+            file: File | None = _FILE.decode(raw)
             if file is None:
                 self._machine.files.pop(path, None)
             else:

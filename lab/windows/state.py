@@ -12,14 +12,17 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 import msgspec
 
+from lab.decoding import decoder
 from lab.world.machine import File, Machine
 
-_FIELDS: dict[str, Any] = {
-    name: kind for name, kind in get_type_hints(Machine).items() if name not in {"files", "hung_questions"}
+_FIELDS = {
+    name: decoder(kind)
+    for name, kind in get_type_hints(Machine).items()
+    if name not in {"files", "hung_questions"}
 }
 
 
@@ -31,6 +34,9 @@ class FileNotes(msgspec.Struct):
     version: str = ""
     zone: bool = False
     modified: float = -80_000.0
+
+
+_NOTES = decoder(dict[str, FileNotes])
 
 
 class NodeState:
@@ -132,10 +138,10 @@ class NodeState:
 
     def _read_fields(self, machine: Machine) -> bool:
         changed = False
-        for field, kind in _FIELDS.items():
+        for field, known in _FIELDS.items():
             data = (self.folder / "state" / f"{field}.json").read_bytes()
             if data != self._written[field]:
-                setattr(machine, field, msgspec.json.decode(data, type=kind))
+                setattr(machine, field, known.decode(data))
                 self._written[field] = data
                 changed = True
         return changed
@@ -143,7 +149,7 @@ class NodeState:
     def _read_files(self, machine: Machine) -> bool:
         self._adopt()
         data = (self.folder / "state" / "files.json").read_bytes()
-        notes = msgspec.json.decode(data, type=dict[str, FileNotes])
+        notes: dict[str, FileNotes] = _NOTES.decode(data)
         found: dict[str, File] = {}
         root = self.folder / "tree"
         for real in sorted(root.rglob("*")):
