@@ -136,8 +136,10 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
     not there, and the Node is not Ready. With bootstrap-kubelet.conf alone the TLS bootstrap has not come to its end.
     Looked at are C:\\etc\\kubernetes\\kubelet.conf (kubeadm), C:\\k\\config (classic), RKE2's place,
     C:\\var\\lib\\kubelet\\kubeconfig, and whatever the arguments of a kubelet that runs name.
-    Remedy: kubeadm: run the join command again. Classic: put the node's own kubeconfig into C:\\k\\config (never a
-    copy of the administrator's), saved as UTF-8 without a byte order mark; then `Restart-Service kubelet`.
+    Remedy: kubeadm: make it anew on a Linux control-plane node, `kubeadm kubeconfig user --org system:nodes
+    --client-name system:node:NODE > kubelet.conf`, and copy it to C:\\etc\\kubernetes; or join again. Classic: put the
+    node's own kubeconfig into C:\\k\\config (never a copy of the administrator's), saved as UTF-8 without a byte order
+    mark. Then `Restart-Service kubelet`.
     Confused with: KUBECONFIG that is not set in a shell (reach.api.loopback-8080).
     Source: the book chapter's scripts (C:\\k\\config); kubernetes-sigs/sig-windows-tools, PrepareNode.ps1.
     """

@@ -70,9 +70,11 @@ def client_expired(
 
     Rule: NotAfter of the certificate in the kubelet's kubeconfig (kubeadm: kubelet-client-current.pem) is past by the
     console's clock (error), or less than 7 days away (warn: a kubelet that renews does so long before).
-    Remedy: kubeadm: on the node delete C:\\etc\\kubernetes\\kubelet.conf and
-    C:\\var\\lib\\kubelet\\pki\\kubelet-client-*, then run the join command with a new token. Classic: issue a new
-    client.crt and client.key.
+    Remedy: kubeadm: on a Linux control-plane node `kubeadm kubeconfig user --org system:nodes --client-name
+    system:node:NODE > kubelet.conf`; on the node delete C:\\var\\lib\\kubelet\\pki\\kubelet-client-*, put that file in
+    place of C:\\etc\\kubernetes\\kubelet.conf, `Restart-Service kubelet`, and once there is a new
+    kubelet-client-current.pem let the file name it instead of the key inside. Classic: issue a new client.crt and
+    client.key.
     Confused with: a node whose clock is wrong (time.skew), to which valid certificates look expired.
     Source: Kubernetes documentation, "Certificate Management with kubeadm" (kubelet client certificate rotation).
     """

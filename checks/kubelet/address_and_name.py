@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -12,6 +11,7 @@ from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import kubelet_flags, node_object, silent
 from checks.finding import ERROR, Problem, Said, Skip
+from checks.kubelet.settings import worked_out
 from checks.relations import kubelet_silent
 from facts.access import ThisNode
 from facts.cluster.objects import Address, NodeObject
@@ -154,7 +154,8 @@ def hostname_override(
     the kubelet has none, the host name in lower case differs from the Node's name, and the kubelet is silent.
     Remedy: One name everywhere: `--hostname-override` of kubelet and kube-proxy, NODE_NAME of flanneld; then restart
     the three.
-    Confused with: a host name cut at 15 letters (os.hostname.case-length); flanneld's name (cni.flannel.nodename).
+    Confused with: a host name cut at 15 letters (os.hostname.case-length); flanneld's name (cni.flannel.nodename); a
+    `host` in the configuration of this console that leads to another machine: there the name is right.
     Source: the book chapter's scripts, which use the address as name; microsoft/SDN, start.ps1.
     """
     given = _given(kubelet.flags)
@@ -186,4 +187,4 @@ def hostname_override(
 def _given(flags: dict[str, str]) -> str:
     """The name in --hostname-override; empty where there is none, or a shell works it out."""
     name = flags.get("hostname-override", "").strip("\"'")
-    return "" if re.search(r"[$%(]", name) else name
+    return "" if worked_out(name) else name

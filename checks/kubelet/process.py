@@ -335,8 +335,9 @@ def prejoin_loop(node: ThisNode, kubelet: Kubelet, services: Services | Failed) 
 
     Rule: the kubelet is told to read a configuration file (`--config`) that does not exist. As this machine is a Node,
     it has joined and the file was lost: an error where the kubelet stands still, else something for its next start.
-    Remedy: Run the join command again (`kubeadm reset` first), which writes C:\\var\\lib\\kubelet\\config.yaml and
-    kubeadm-flags.env; or copy config.yaml from another Windows node of this cluster.
+    Remedy: Copy config.yaml from another Windows node of this cluster, and compare kubeadm-flags.env beside it; then
+    `Restart-Service kubelet`. Without another node run the join command again (`kubeadm reset` first, which takes the
+    node's credentials away), which writes both files.
     Confused with: a real crash: the file is there then.
     Source: kubernetes-sigs/sig-windows-tools, PrepareNode.ps1 and StartKubelet.ps1 (inference).
     """

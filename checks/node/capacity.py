@@ -88,9 +88,8 @@ def capacity_zero(node: ThisNode) -> Iterator[Said]:
     Source: experience; the kubelet takes these numbers from the runtime's statistics.
     """
     capacity = node.object.status.capacity
-    empty = [
-        name for name in ("cpu", "memory", "ephemeral-storage") if not (amount(capacity.get(name, "")) or 0)
-    ]
+    needed = ("cpu", "memory", "ephemeral-storage")
+    empty = [name for name in needed if name not in capacity or amount(capacity[name]) == 0]
     if empty:
         said = ", ".join(f"{name} {capacity.get(name, 'missing')}" for name in empty)
         yield Problem(

@@ -92,8 +92,8 @@ def linux_daemonsets(node: ThisNode, daemonsets: DaemonSets, pods: Pods, nodes: 
     Rule: the pod template has no `kubernetes.io/os` in node selector or affinity (and no `spec.os`), its pod on this
     Windows node is not Running, and others of its pods are on Linux nodes, but none is Running on a Windows node: one
     that is for Windows, or for both, is not meant.
-    Remedy: `kubectl -n NAMESPACE patch daemonset NAME --type merge -p '{"spec":{"template":{"spec":{"nodeSelector":
-    {"kubernetes.io/os":"linux"}}}}}'`.
+    Remedy: `kubectl -n NAMESPACE patch daemonset NAME --type merge -p "spec: {template: {spec: {nodeSelector:
+    {kubernetes.io/os: linux}}}}"` (YAML, since PowerShell takes the quotation marks out of JSON).
     Confused with: the Windows variant of the same DaemonSet, which has a selector of its own.
     Source: MicrosoftDocs/Virtualization-Documentation, "Kubernetes on Windows"; Kubernetes documentation, "Guide for
     Running Windows Containers in Kubernetes".

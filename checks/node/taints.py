@@ -84,8 +84,9 @@ def taint_missing(node: ThisNode, daemonsets: DaemonSets, pods: Pods, nodes: Nod
     Rule: the Windows node has no taint with effect NoSchedule or NoExecute of its own, and some DaemonSet, or a
     controller's pod, does not choose an operating system by node selector, affinity or `spec.os`, and what it does
     choose lets it onto this node. A pod that is ready on a Windows node is not meant.
-    Remedy: `kubectl taint node NODE os=windows:NoSchedule` (and for nodes to come `--register-with-taints`), or give
-    the workloads `nodeSelector: {kubernetes.io/os: linux}`.
+    Remedy: Give the workloads `nodeSelector: {kubernetes.io/os: linux}`. Or give the pods for Windows a toleration, and
+    only then `kubectl taint node NODE os=windows:NoSchedule` (for nodes to come `--register-with-taints`): without it
+    they stay Pending when they are made anew.
     Confused with: pods for Windows that stay Pending because they do not tolerate the taint (node.taint.blocking).
     Source: Kubernetes documentation, "Guide for Running Windows Containers in Kubernetes".
     """
@@ -256,6 +257,10 @@ def taint_blocking(nodes: Nodes, pods: Pods, events: Events) -> Iterator[Said]:
             yield Problem(
                 f"{_called(pod)} does not tolerate the taint {taint} of all {len(possible)} Windows nodes for it.",
                 Object("Pod", where.name, where.namespace),
+                remedy=(
+                    f"Add to the pod template `tolerations: [{{key: {blocking.key}, operator: Equal, value: "
+                    f"{blocking.value}, effect: {blocking.effect}}}]`, or use a RuntimeClass whose scheduling does it."
+                ),
                 proof={
                     Events: last.message[:300],
                     Nodes: f"{taint} on {', '.join(n.name for n in possible[:5])}",

@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from checks.cases import Change, change, fails, fields
 from checks.check import Case, check
+from checks.edits import service, silent
 from checks.effects import NO_API, where
 from checks.finding import ERROR, CannotTell, Finding, Object, Problem, Said, Skip
+from checks.kubelet.settings import ended_now
 from checks.relations import SILENT
 from facts.access import ThisNode
 from facts.cluster.control_plane import ApiServer
@@ -108,6 +110,18 @@ def _excepted(host: str, exception: str) -> bool:
         return False
 
 
+# What Go says of a connection, before Windows says it in the language of the node.
+_BREAKS = r"(wsarecv|wsasend|connectex|TLS handshake timeout|i/o timeout|\bEOF\b)"
+_BROKEN_OFF = (
+    "E0701 10:00:01.370231 6371 reflector.go:123] Failed to list *v1.Node: Get https://10.0.1.10:6443/api/v1/nodes: "
+    "read tcp 10.0.1.21:63608->10.0.1.10:6443: wsarecv: An existing connection was forcibly closed by the remote host."
+)
+
+
+def _kubelet_says(line: str) -> Change:
+    return fields(NodeLogs, logs=(LogTail("kubelet", r"C:\k\kubelet.log", None, line),))
+
+
 @check(
     "reach.api.from-node",
     title="The node reaches the API server",
@@ -133,18 +147,34 @@ def _excepted(host: str, exception: str) -> bool:
             (change(TcpProbes, lambda _: _api_probe("timeout")), _proxy("10.0.0.0/8,.corp.example")),
             finds="node",
         ),
+        Case(
+            "it takes connections and breaks them off",
+            FLANNEL_2022,
+            (_kubelet_says(_BROKEN_OFF), silent()),
+            finds="node",
+        ),
+        Case(
+            "it broke one off, and the node is Ready", FLANNEL_2022, (_kubelet_says(_BROKEN_OFF),), quiet=True
+        ),
+        Case(
+            "it broke one off, and then the kubelet was stopped",
+            FLANNEL_2022,
+            (_kubelet_says(_BROKEN_OFF), service("kubelet", state="Stopped"), silent()),
+            quiet=True,
+        ),
         Case("open", FLANNEL_2022, (change(TcpProbes, lambda _: _api_probe("open")),), quiet=True),
         Case("could not try", FLANNEL_2022, (fails(TcpProbes),), unknown=True),
     ],
 )
 def api_from_node(
-    node: ThisNode, probes: TcpProbes, os: Os | Failed, services: Services | Failed
+    node: ThisNode, probes: TcpProbes, os: Os | Failed, services: Services | Failed, logs: NodeLogs | Failed
 ) -> Iterator[Said]:
     """kubelet, kube-proxy and flanneld on a node that cannot reach the API server do nothing.
 
     Rule: a TCP connection from the Windows host to the host and port in the kubelet's own kubeconfig fails within
-    3 s, or its name does not resolve. Where HTTPS_PROXY of the machine or of the kubelet's nssm leads the kubelet
-    through a proxy, a direct connection that fails proves nothing.
+    3 s, or its name does not resolve; or connections are taken, and the kubelet, which runs and of which the cluster
+    hears nothing, says in its last 30 lines that they break off. Where HTTPS_PROXY of the machine or of the kubelet's
+    nssm leads the kubelet through a proxy, a direct connection that fails proves nothing.
     Remedy: On the node: `Test-NetConnection HOST -Port 6443`; then mend the route, the firewall or the proxy on the
     way. Where the machine has an HTTP proxy, add the API server to NO_PROXY of the machine environment.
     Confused with: the ClusterIP of the Service `kubernetes` (10.96.0.1:443), which a Windows host need not reach.
@@ -169,6 +199,22 @@ def api_from_node(
                 f"{node.name} cannot open a TCP connection to the API server at {where}: {why}.",
                 proof={TcpProbes: f"api {where}: {probe.outcome} after {probe.ms} ms"},
             )
+        elif line := _broken_off(node, probe, services, logs):
+            yield Problem(
+                f"The API server at {probe.host}:{probe.port} takes connections from {node.name}, and they break off.",
+                proof={NodeLogs: line[:300]},
+                remedy="Look at what stands between, which may inspect or limit TLS: a firewall, a proxy on the node "
+                "(RKE's on 127.0.0.1), a load balancer without a server behind it.",
+            )
+
+
+def _broken_off(node: ThisNode, probe: Probe, services: Services | Failed, logs: NodeLogs | Failed) -> str:
+    """The kubelet's word for that, while it runs and does not report."""
+    ready = node.object.condition("Ready")
+    if isinstance(logs, Failed) or ended_now(services) or (ready is not None and ready.status != "Unknown"):
+        return ""
+    said = re.compile(rf"{re.escape(probe.host)}\]?:{probe.port}\b.*{_BREAKS}", re.I)
+    return next((line for line in logs.lines("kubelet")[:-31:-1] if said.search(line)), "")
 
 
 def _environment(os: Os | Failed, services: Services | Failed) -> dict[str, str]:
