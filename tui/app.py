@@ -52,6 +52,7 @@ class KwinnowApp(App[None]):
         self.trouble: Trouble | None = None
         self._seen: Seen | None = None
         self._steps: dict[CheckId, Step] | None = None
+        self._insists = False  # on leaving, though a step runs
         self._stale = False  # something came that is not painted yet
         self._rested = 0.0  # before that moment nothing is painted again
         for theme in THEMES:
@@ -137,14 +138,25 @@ class KwinnowApp(App[None]):
         self.work.start()
 
     async def action_quit(self) -> None:
+        """Leave. In the middle of an act only when asked twice: the journal would end there, until somebody goes on."""
+        if self._acting and not self._insists:
+            self._insists = True
+            told = "A step runs on the node. Quit again leaves it there; the next fix goes on with it."
+            self.notify(told, severity="warning", markup=False)
+            return
         if self.work is not None:
             self.work.close()
         keep(Remembered(self.theme))
         self.exit()
 
+    @property
+    def _acting(self) -> bool:
+        return any(getattr(screen, "acting", False) for screen in self.screen_stack)
+
     def _tick(self) -> None:
         """Take what happened since the last tick, and paint once."""
         page = self.page
+        self._insists = self._insists and self._acting
         if self.work is not None and (news := self.work.drain()):
             from tui.news import take
 

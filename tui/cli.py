@@ -29,7 +29,16 @@ WORDS: dict[str, tuple[str, str]] = {
     "version": ("tui.words.version", "Print the versions of kwinnow and Python."),
 }
 # Kinds of TargetError that say nothing about what was typed: the target could not tell.
-NOT_TOLD = ("unreachable", "deadline", "permission-denied", "credentials")
+NOT_TOLD = (
+    "unreachable",
+    "deadline",
+    "permission-denied",
+    "credentials",
+    "malformed",
+    "api-error",
+    "not-found",
+    "not-recorded",
+)
 OURS = ("tui", "playbooks", "checks", "facts", "targets")
 
 

@@ -77,7 +77,12 @@ COMMANDS: tuple[Command, ...] = (
         live=True,
     ),
     Command(
-        "copy", "y", "Copy", "Copy this as Markdown; a file is written as well.", "copy", (*LISTS, READER)
+        "copy",
+        "y",
+        "Copy",
+        "Copy this, a report as Markdown; a file is written as well.",
+        "copy",
+        (*LISTS, READER),
     ),
     Command("logs", "l", "Logs", "Follow the log of a pod on this node.", "logs", OF_A_NODE, live=True),
     Command(

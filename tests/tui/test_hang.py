@@ -113,6 +113,25 @@ def test_leaving_does_not_wait_for_a_node_that_hangs() -> None:
     asyncio.run(run())
 
 
+def test_where_there_is_little_room_a_refresh_shows_how_far_each_node_is() -> None:
+    async def run() -> None:
+        session, nodes = held("win-1")
+        nodes.let_go.set()
+        session.answers = session_with(service("containerd", state="Stopped", node="win-1")).answers.copy()
+        app = console(session=session)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await judged(pilot, app)
+            assert "✖ 1" in row(app, "win-1")
+            nodes.let_go.clear()
+            await pilot.press("r")
+            await until(pilot, lambda: "▱ 0/" in row(app, "win-1") and "▱" not in row(app, "win-2"))
+            nodes.let_go.set()
+            await judged(pilot, app)
+            assert "▱" not in screen_text(app)
+
+    asyncio.run(run())
+
+
 def test_a_refresh_keeps_what_is_known_while_one_node_hangs() -> None:
     async def run() -> None:
         session, nodes = held("win-1")

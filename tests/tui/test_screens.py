@@ -239,6 +239,12 @@ def test_commands_that_were_sent_are_listed_newest_first() -> None:
             session.log.add(Sent(1_700_000_002.0, "lab", "kubectl get pods", outcome="running"))
             await until(pilot, lambda: "under way" in screen_text(app))
             assert "✖ running" not in screen_text(app)
+            copied: list[str] = []
+            app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+            table.put("0")
+            await pilot.press("y")
+            await until(pilot, lambda: copied)
+            assert copied == ["kubectl get nodes\n"], "it can be pasted into a shell as it is"
 
     asyncio.run(run())
 
@@ -258,7 +264,7 @@ def test_a_collector_that_kwinnow_closed_says_how_many_answers_came() -> None:
         async with app.run_test(size=(80, 24)) as pilot:
             await judged(pilot, app)
             await pilot.press("C")
-            await until(pilot, lambda: "✔ 2 of 3 answers" in screen_text(app))
+            await until(pilot, lambda: "? 2 of 3 answers" in screen_text(app))
             text = " ".join(screen_text(app).split())
             assert (
                 "The collector had come to its end (2 of 3 answers)" in text
@@ -291,6 +297,9 @@ def test_resizing_keeps_the_cursor_and_the_screen() -> None:
             await pilot.pause()
             assert app.screen.query_one(Table).cursor == "win-2"
             assert "win-2" in screen_text(app) and "q Quit" in screen_text(app)
+            await pilot.resize_terminal(40, 10)
+            await until(pilot, lambda: len(screen_text(app).splitlines()) == 10)
+            await until(pilot, lambda: screen_text(app).count("win-2") == 2)  # in the table, and beneath it
 
     asyncio.run(run())
 

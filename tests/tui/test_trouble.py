@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import pytest
 from consolekit import console, judged, screen_text, session_with, until
+from rich.text import Text
 
 from facts.session import Session
 from targets.errors import CredentialsExpired, TargetError, Unreachable
 from targets.target import ClusterTarget
 from tui.app import KwinnowApp
 from tui.opening import Opened, Options, unknown_nodes
-from tui.panes.table import Table
+from tui.panes.table import Column, Row, Table
 from tui.screens.fleet import FleetScreen
 from tui.screens.overlays import ChooseScreen, PasswordScreen, ReaderScreen
 
@@ -206,6 +207,19 @@ def test_contexts_are_listed_and_another_one_is_opened(tmp_path: Path) -> None:
             await judged(pilot, app)
             assert opened_with[1].context == "prod[red]"
             assert isinstance(app.screen, FleetScreen)
+
+    asyncio.run(run())
+
+
+def test_the_list_of_contexts_begins_at_the_one_that_is_looked_at() -> None:
+    async def run() -> None:
+        app, picked = console(), list[str]()
+        rows = [Row(name, (Text(name),)) for name in ("first", "here", "last")]
+        async with app.run_test(size=(80, 24)) as pilot:
+            await judged(pilot, app)
+            await app.push_screen(ChooseScreen("Contexts", (Column(""),), rows, picked.append, at="here"))
+            await pilot.press("enter")
+            await until(pilot, lambda: picked == ["here"])
 
     asyncio.run(run())
 

@@ -47,5 +47,5 @@ def choose_context(app: KwinnowApp) -> None:
         app.open_options(replace(app.options, context=name, open=None))
 
     app.push_screen(
-        ChooseScreen("Contexts", COLUMNS, rows, switch, f"From {', '.join(map(str, found.files))}.")
+        ChooseScreen("Contexts", COLUMNS, rows, switch, f"From {', '.join(map(str, found.files))}.", here)
     )

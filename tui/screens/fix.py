@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 Said = str | Plan | Outcome | Ended | TargetError | NotPossible | None  # None: the thread broke off
 
 LABEL = 14  # cells of a label; what it says stands to the right of them
+RUNS = "It runs on the node"
 BUTTONS = frozenset({"fix-choose", "fix-press"})  # commands that need a choice of buttons
 LABELS = (
     "Finding",
@@ -116,6 +117,7 @@ class FixScreen(ModalScreen[None]):
         self.plan: Plan | None = None
         self.acting = False
         self.changed = False
+        self.stale = False  # what was found before is not so any more
         # What is shown, newest step of the dialog first: how it ended, how it came to that, what was shown before.
         self.result, self.course, self.older = Text(), Text(), Text()
 
@@ -173,6 +175,8 @@ class FixScreen(ModalScreen[None]):
                 self._say(word(f"… {said}\n", INFO))
                 continue
             self.acting = False
+            if not self.changed:
+                self.course = Text()  # that it is being looked at is no news any more
             if isinstance(said, Plan):
                 self.plan = said
                 self._say(plan_text(said))
@@ -182,6 +186,8 @@ class FixScreen(ModalScreen[None]):
                 self._say(Text())
                 if isinstance(said, Ended):
                     self._after(said)
+                elif isinstance(said, Outcome):
+                    self.stale = said.kind in (OutcomeKind.PASSED, OutcomeKind.SKIPPED)
 
     # ---- what is shown -------------------------------------------------------------------------------------
 
@@ -231,10 +237,10 @@ class FixScreen(ModalScreen[None]):
 
     def action_close(self) -> None:
         if self.acting:
-            self.notify("It runs on the node; the end is awaited, so that it stands in the journal.")
+            self.notify(f"{RUNS}; the end is awaited, so that it stands in the journal.")
             return
         self.dismiss()
-        if self.changed:
+        if self.changed or self.stale:
             # Everything, not only what was verified: judged by one moment, or heartbeats would look old.
             from tui.app import KwinnowApp
 

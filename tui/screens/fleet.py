@@ -173,6 +173,8 @@ def way(row: FleetRow) -> Text:
         return word("api" if not row.name else row.os, QUIET)
     if row.way:
         return line(row.way)
+    if row.asked and row.asked.done and not row.asked.finished:
+        return word("…", QUIET)  # why there was none before is no longer true: answers come
     return line(f"✖ {row.way_error}", BAD) if row.way_error else word("…", QUIET)
 
 
@@ -187,8 +189,8 @@ def progress(asked: Asked | None) -> Text:
 
 
 def together(row: FleetRow) -> Text:
-    """Findings and doubts in one cell, or the progress while there are none yet."""
-    if row.asked and not row.asked.finished and not row.errors + row.warnings:
+    """Findings and doubts in one cell, or the progress while the node is being asked."""
+    if row.asked and not row.asked.finished:
         return progress(row.asked)
     doubt = word(f"? {row.unsure}", UNSURE) if row.unsure else Text()
     found = counts(row.errors, row.warnings, row.infos)

@@ -66,9 +66,11 @@ class ChooseScreen(ModalScreen[str]):
         rows: Sequence[Row],
         act: Callable[[str], None],
         hint: str = "",
+        at: str = "",
     ) -> None:
         super().__init__(classes="overlay")
         self.heading, self.columns, self.listed, self.act, self.hint = title, columns, rows, act, hint
+        self.at = at  # the row that the cursor stands on at first
 
     def compose(self) -> ComposeResult:
         with Vertical(id="box") as box:
@@ -80,6 +82,8 @@ class ChooseScreen(ModalScreen[str]):
     def on_mount(self) -> None:
         table = self.query_one(Table)
         table.show(self.listed)
+        if self.at:
+            table.put(self.at)
         table.styles.height = min(20, len(self.listed) + 3)
         table.focus()
 

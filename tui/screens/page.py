@@ -210,8 +210,9 @@ class ListPage(Page):
         return None
 
     def mends(self, finding: Finding) -> bool:
-        """Whether a step mends it."""
-        return bool(finding.node) and finding.id in self.kwinnow.steps and not self.kwinnow.recorded
+        """Whether a step mends it, and may."""
+        app = self.kwinnow
+        return bool(finding.node) and finding.id in app.steps and not app.recorded and not app.read_only
 
     def idle(self) -> frozenset[str]:
         finding = self.chosen_finding()

@@ -16,8 +16,7 @@ from facts.fact import QUESTIONS, Failed
 from targets.decoding import decoded
 from targets.target import Sent
 from tui.commands import SENT, bindings
-from tui.look import BAD, GOOD, INFO, QUIET, block, line, word
-from tui.markdown import fenced
+from tui.look import BAD, GOOD, INFO, QUIET, UNSURE, block, line, word
 from tui.panes.table import Column, Row, Table
 from tui.screens.overlays import ReaderScreen
 from tui.screens.page import ListPage
@@ -61,7 +60,7 @@ class SentScreen(ListPage):
     HELP = """Every command that was sent to the cluster and to the nodes, the newest first, as it can be pasted into a
 shell. Secrets are left out. Enter shows the whole of one, y copies it."""
     BINDINGS = bindings(SENT)
-    EMPTY = "Nothing was sent. (A recording is read, not asked: evidence names what was sent then.)"
+    EMPTY = "Nothing was sent. A recording is read; its evidence names what was sent."
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("At", width=8),
         Column("To", most=16),
@@ -132,7 +131,7 @@ shell. Secrets are left out. Enter shows the whole of one, y copies it."""
     def action_copy(self) -> None:
         entry = self._entry()
         if entry is not None:
-            self.kwinnow.copy_text(f"{fenced(entry.text)}\n", f"sent-{entry.target}")
+            self.kwinnow.copy_text(f"{entry.text}\n", f"sent-{entry.target}")
 
 
 def _cells(entry: Sent, came: Came) -> tuple[Text, ...]:
@@ -141,10 +140,17 @@ def _cells(entry: Sent, came: Came) -> tuple[Text, ...]:
     took = word(f"{entry.ms / 1000:6.2f} s" if ended else "…", QUIET)
     outcome = word("✔ ok", GOOD) if entry.outcome == "ok" else line(f"✖ {entry.outcome}", BAD)
     if entry.outcome == "stopped":
-        outcome = word(f"✔ {came}", GOOD) if came.known else word(f"■ ended {came}".rstrip(), QUIET)
+        outcome = _ended(came)
     if not ended:
         outcome = word("◌ under way", INFO)
     return Text(f"{at:%H:%M:%S}"), line(entry.target), took, outcome, line(entry.text)
+
+
+def _ended(came: Came) -> Text:
+    """How a collector ended: what matters is how many of its questions were answered."""
+    if not came.known:
+        return word(f"■ ended {came}".rstrip(), QUIET)
+    return word(f"✔ {came}", GOOD) if came.known == came.asked else word(f"? {came}", UNSURE)
 
 
 def whole(entry: Sent, came: Came) -> Text:

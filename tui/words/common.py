@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -17,6 +17,9 @@ from facts.fact import Fact
 from facts.session import Session
 from tui.opening import Opened, Options, open_session, unknown_nodes
 from tui.words import complete
+
+if TYPE_CHECKING:
+    from facts.cluster.nodes import Nodes
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -135,6 +138,21 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
     error = unknown_nodes(session)
     if error is not None:
         raise error
+
+
+def known_nodes(session: Session) -> Nodes:
+    """The nodes. Where they could not be listed, the TargetError that says why: nothing can be told of any."""
+    from facts.cluster.nodes import Nodes
+    from facts.session import unlisted
+    from targets.errors import TargetError
+
+    value = session.get(Nodes)
+    if isinstance(value, Nodes):
+        return value
+    failed = unlisted(value)
+    error = TargetError(failed.why, failed.hint)
+    error.kind = failed.kind
+    raise error
 
 
 def tell_missing_rights(session: Session) -> None:

@@ -80,17 +80,22 @@ def _scripts(as_json: bool) -> int:
 
 
 def _answers(session: Any, question: Any) -> list[dict[str, Any]]:
+    from facts.cluster.nodes import Nodes
     from facts.fact import Failed, NotApplicable
     from facts.needs import per_node
     from facts.session import outcome_of
 
     rows: list[dict[str, Any]] = []
-    for node in session.windows_nodes() if per_node(question.fact) else [""]:
+    places = session.windows_nodes() if per_node(question.fact) else [""]
+    if not isinstance(session.get(Nodes), Nodes):
+        places = [""]  # and the answer says why the nodes are not known
+    for node in places:
         answer = session.answer(question.fact, node)
         value = answer.value
         known = not isinstance(value, Failed | NotApplicable)
         row = {"fact": question.name, "node": node or None, "outcome": outcome_of(value)}
         row |= {"value": msgspec.to_builtins(value) if known else None, "why": "" if known else value.why}
+        row |= {"hint": value.hint if isinstance(value, Failed) else ""}
         rows.append(row | {"source": answer.source, "at": answer.at.isoformat()})
     return rows
 
@@ -102,6 +107,6 @@ def _print(answers: list[dict[str, Any]]) -> None:
 
     for row in answers:
         where = f" of {row['node']}" if row["node"] else ""
-        click.echo(clean_line(f"# {row['fact']}{where}: {row['outcome']} {row['why']}"))
+        click.echo(clean_line(f"# {row['fact']}{where}: {row['outcome']} {row['why']} {row['hint']}".rstrip()))
         if row["value"] is not None:
             click.echo(clean(yaml.safe_dump(row["value"], sort_keys=False, allow_unicode=True, width=110)))

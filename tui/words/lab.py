@@ -176,7 +176,9 @@ def _run(practice: Practice, words: list[str], no_console: bool, as_json: bool) 
         environment = _environment(practice)
         if no_console and not words:
             return _wait(practice, environment, as_json)
-        program = words or [sys.executable, "-m", "tui.cli", "console"]
+        # Named, so that the commands that the console shows can be pasted into a shell that knows nothing of it.
+        console = [sys.executable, "-m", "tui.cli", "console", "--kubeconfig", environment["KUBECONFIG"]]
+        program = words or console
         found = shutil.which(program[0], path=environment["PATH"])
         if found is None:
             raise click.UsageError(f"There is no program {program[0]}.")

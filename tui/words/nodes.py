@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from tui.exit_codes import ExitCode
-from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+from tui.words.common import (
+    cluster_options,
+    gather,
+    json_option,
+    known_nodes,
+    options_from,
+    print_json,
+    session_for,
+)
 
 
 @click.command("nodes")
@@ -16,19 +24,11 @@ from tui.words.common import cluster_options, gather, json_option, options_from,
 def command(as_json: bool, **given: Any) -> int:
     """List the nodes: system, Ready as the API has it, and the way into each Windows node."""
     from facts.access import Access
-    from facts.cluster.nodes import Nodes
-    from facts.fact import Failed
     from targets.clean import clean_line
-    from targets.errors import TargetError
 
     with session_for(options_from(given)) as held:
         gather(held.session, [Access])
-        nodes = held.session.get(Nodes)
-        if isinstance(nodes, Failed):
-            error = TargetError(nodes.why, nodes.hint)
-            error.kind = nodes.kind
-            raise error
-        assert isinstance(nodes, Nodes)
+        nodes = known_nodes(held.session)
         rows: list[dict[str, Any]] = []
         lost = False
         for node in nodes.items:

@@ -7,7 +7,15 @@ from typing import Any
 import click
 
 from tui.exit_codes import of_report
-from tui.words.common import cluster_options, gather, json_option, options_from, print_json, session_for
+from tui.words.common import (
+    cluster_options,
+    gather,
+    json_option,
+    known_nodes,
+    options_from,
+    print_json,
+    session_for,
+)
 
 
 @click.command("why")
@@ -28,6 +36,7 @@ def command(node: str, as_json: bool, **given: Any) -> int:
     checks = list(load().values())
     with session_for(options_from(given)) as held:
         gather(held.session, {fact for check in checks for fact in check.facts})
+        known_nodes(held.session)  # else there is no NODE to speak of
         report = judge(held.session, checks)
         links = chain(report, node)
     if as_json:
