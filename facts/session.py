@@ -122,13 +122,16 @@ class Session:
 
     def _why_not(self, fact: type[Fact]) -> Value:
         nodes = self.answers.find(Nodes, "")
-        if per_node(fact) and nodes is not None and isinstance(nodes.value, Failed):
-            return nodes.value
+        if per_node(fact) and nodes is not None and not isinstance(nodes.value, Nodes):
+            return unlisted(nodes.value)
         return Failed("not-asked", f"{QUESTIONS[fact].name} has not been asked.")
 
     def supply(self, need: Need, node: str) -> object:
         """What a function gets for one of its needs, before its acceptance of non-answers is looked at."""
         if need.each:
+            nodes = self.answers.find(Nodes, "")
+            if nodes is not None and not isinstance(nodes.value, Nodes):
+                return unlisted(nodes.value)  # nobody's answer is not the answer of no node
             return Each({name: self.get(need.fact, name) for name in self.windows_nodes()})
         return self.get(need.fact, node)
 
@@ -314,6 +317,16 @@ def _command(fact: type[Fact], node: str) -> str:
 def _too_late(node: str, question: str, seconds: float) -> Failed:
     why = f"{node} used up its {spoken(seconds)} s before {question} could be asked."
     return Failed("deadline", why, "Ask this node alone.", "deadline", "answer")
+
+
+def unlisted(nodes: Value) -> Failed:
+    """Why nothing is known of any node: the nodes themselves could not be listed."""
+    if isinstance(nodes, Failed):
+        return nodes
+    why = nodes.why if isinstance(nodes, NotApplicable) else "The nodes are not known."
+    return Failed(
+        "not-found", why, "Is that a Kubernetes API server? Check the server URL of the kubeconfig."
+    )
 
 
 def outcome_of(value: Value) -> str:

@@ -107,6 +107,14 @@ def verb_of(method: str, path: str) -> str:
     return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
 
 
+def _always_there(path: str) -> bool:
+    """The version, and the lists of the core group: an empty list is answered with 200, never with 404."""
+    parts = parse_path(path)
+    if parts is None:
+        return urlsplit(path).path == "/version"
+    return not parts.group and not parts.name and parts.version == "v1"
+
+
 def read_status(body: bytes) -> Status:
     """The Status object in `body`, or one that holds the beginning of the text instead."""
     try:
@@ -142,6 +150,12 @@ def refused(chosen: Chosen, method: str, path: str, code: int, body: bytes) -> T
             f"Ask for a role with verb {verb} on {resource}. The server says{said or ' nothing more'}",
             verb=verb,
             resource=resource,
+        )
+    if code == 404 and method == "GET" and _always_there(path):
+        return MalformedAnswer(
+            f"{server} has no {bare}, which every Kubernetes API server has{said}.",
+            f"Is that the API server? Check `server:` of cluster “{chosen.cluster_name}” in the kubeconfig: host, port "
+            "and, behind a gateway, the path.",
         )
     if code == 404:
         return NotFound(f"{server} has no {bare}{said}.")

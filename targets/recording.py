@@ -45,6 +45,18 @@ _KINDS: dict[str, type[TargetError]] = {
 }
 
 
+class RecordingError(TargetError):
+    """The file is no recording, or cannot be read or written."""
+
+    kind = "recording"
+
+
+class NotRecorded(TargetError):
+    """The recording does not hold the answer."""
+
+    kind = "not-recorded"
+
+
 class Header(msgspec.Struct):
     """First line of a recording."""
 
@@ -89,7 +101,7 @@ class Recorder:
             path.touch(mode=0o600, exist_ok=True)
             self._file = gzip.open(path, "wb")  # noqa: SIM115  closed by close()
         except OSError as error:
-            raise TargetError(
+            raise RecordingError(
                 f"The recording {path} cannot be written: {error.strerror}.", "Name another file."
             ) from error
         self._put(Header(FORMAT, datetime.now(UTC), context, server))
@@ -151,7 +163,9 @@ def raised(error: SavedError) -> TargetError:
     kind = _KINDS.get(error.kind, TargetError)
     if kind is PermissionDenied:
         return PermissionDenied(error.what, error.hint, verb=error.verb, resource=error.resource)
-    return kind(error.what, error.hint)
+    made = kind(error.what, error.hint)
+    made.kind = error.kind  # a refusal by the API server is judged as it was
+    return made
 
 
 class Recording:
@@ -168,17 +182,17 @@ class Recording:
         except (EOFError, zlib.error):
             self.cut_off = True  # written by a process that was killed: what is whole still counts
         except gzip.BadGzipFile as error:
-            raise MalformedAnswer(
+            raise RecordingError(
                 f"{path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
             ) from error
         except OSError as error:
-            raise TargetError(
+            raise RecordingError(
                 f"The recording {path} cannot be read: {error.strerror or error}.", "Check its name."
             ) from error
         self.header, self.lines = self._decode(raw)
 
     def _decode(self, raw: list[bytes]) -> tuple[Header, list[Line]]:
-        bad = MalformedAnswer(
+        bad = RecordingError(
             f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
         )
         try:
@@ -187,7 +201,7 @@ class Recording:
             raise bad from error
         if header.kwinnow > FORMAT:
             what = f"{self.path} was made by a newer kwinnow (format {header.kwinnow})."
-            raise MalformedAnswer(what, "Update kwinnow.")
+            raise RecordingError(what, "Update kwinnow.")
         lines: list[Line] = []
         for number, text in enumerate(raw[1:], 2):
             try:
@@ -196,7 +210,7 @@ class Recording:
                 if number == len(raw):
                     self.cut_off = True
                     break
-                raise MalformedAnswer(
+                raise RecordingError(
                     f"{self.path}, line {number}: {error}.", "The recording is damaged."
                 ) from error
         return header, lines
@@ -229,7 +243,7 @@ class RecordedCluster:
     def _decoded(self, method: str, path: str, params: dict[str, str] | None, as_type: type[T]) -> T:
         line = self._recording.find("", cluster_key(method, path, params))
         if line is None:
-            raise TargetError(f"The recording does not hold {path}.", "Record anew to have it.")
+            raise NotRecorded(f"The recording does not hold {path}.", "Record anew to have it.")
         if line.error is not None:
             raise raised(line.error)
         try:

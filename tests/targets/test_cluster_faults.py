@@ -226,8 +226,23 @@ def test_401_403_and_404_each_have_their_kind() -> None:
             cluster.list("/apis/discovery.k8s.io/v1/namespaces/web/endpointslices", Thing)
         assert (caught.value.verb, caught.value.resource) == ("list", "endpointslices.discovery.k8s.io")
         assert "in namespace web" in caught.value.what and "forbidden by policy" in caught.value.hint
-    with BadServer(lambda call: call.json(status(404, 'pods "p" not found'), 404)) as server:
-        assert 'pods "p" not found' in failure(cluster_at(server.url), NotFound).what
+    with (
+        BadServer(lambda call: call.json(status(404, 'pods "p" not found'), 404)) as server,
+        pytest.raises(NotFound, match='pods "p" not found'),
+    ):
+        cluster_at(server.url).get("/api/v1/namespaces/web/pods/p", Thing)
+
+
+def test_a_404_for_what_every_api_server_has_means_that_this_is_none() -> None:
+    with BadServer(lambda call: call.answer(404, b"404 page not found\n")) as server:
+        cluster = cluster_at(server.url)
+        for path in ("/version", "/api/v1/nodes", "/api/v1/namespaces/kube-system/pods"):
+            with pytest.raises(MalformedAnswer, match=f"no {path}, which every") as caught:
+                cluster.get(path, Thing)
+            assert "server:" in caught.value.hint
+        for path in ("/apis/apps/v1/daemonsets", "/api/v1/namespaces/web", "/livez"):
+            with pytest.raises(NotFound):
+                cluster.get(path, Thing)
 
 
 def test_a_jwt_that_is_over_is_said_to_be() -> None:

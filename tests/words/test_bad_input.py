@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def kwinnow(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """In a process of its own: exit codes and stderr are what a script sees."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    program = [sys.executable, "-m", "tui.cli", *words]
-    return subprocess.run(
-        program, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+from wordkit import kubeconfig_of, kwinnow
 
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> Path:
     """A good kubeconfig of a server that is not there."""
-    path = tmp_path / "kubeconfig"
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "prod",
-        "contexts": [{"name": "prod", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "users": [{"name": "u", "user": {"token": "canary-token-value"}}],
-    }
-    path.write_text(yaml.safe_dump(document), "utf-8")
-    return path
+    return kubeconfig_of("https://127.0.0.1:1", tmp_path)
 
 
 @pytest.mark.parametrize("content", [None, "", "just words", "contexts: []"])
@@ -83,19 +60,11 @@ def test_configuration_that_is_wrong(kubeconfig: Path, tmp_path: Path, text: str
     assert says in done.stderr and "Traceback" not in done.stderr and "hunter2" not in done.stderr
 
 
-def test_output_that_nobody_reads() -> None:
+def test_output_that_nobody_reads(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "tui.cli", "checks"],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = kwinnow("checks", cwd=tmp_path, stdout=writer)
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, ""), "neither healthy nor a finding"

@@ -107,6 +107,8 @@ def _print(answers: list[dict[str, Any]]) -> None:
 
     for row in answers:
         where = f" of {row['node']}" if row["node"] else ""
-        click.echo(clean_line(f"# {row['fact']}{where}: {row['outcome']} {row['why']} {row['hint']}".rstrip()))
+        click.echo(
+            clean_line(f"# {row['fact']}{where}: {row['outcome']} {row['why']} {row['hint']}".rstrip())
+        )
         if row["value"] is not None:
             click.echo(clean(yaml.safe_dump(row["value"], sort_keys=False, allow_unicode=True, width=110)))

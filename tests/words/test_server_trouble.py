@@ -1,0 +1,68 @@
+"""Servers that misbehave, seen from the command line: one sentence with the fix, and "could not tell"."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from badserver import BadServer, Call, Step
+from faulthelp import status
+from wordkit import Kwinnow, kubeconfig_of
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Kwinnow:
+    return Kwinnow(monkeypatch, capsys)
+
+
+def _no_kubernetes(call: Call) -> None:
+    call.answer(404, b"404 page not found\n", Content_Type="text/plain")
+
+
+def _broken_off(call: Call) -> None:
+    call.answer(200, b'{"metadata": {}, "items": [', Content_Length="4000")
+    call.hang_up()
+
+
+TROUBLE: dict[str, Step] = {
+    "401": lambda call: call.json(status(401), 401),
+    "403": lambda call: call.json(status(403), 403),
+    "404": _no_kubernetes,
+    "429": lambda call: call.json(status(429), 429, Retry_After="0"),
+    "500": lambda call: call.json(status(500), 500, Retry_After="0"),
+    "503": lambda call: call.json(status(503), 503, Retry_After="0"),
+    "redirect": lambda call: call.answer(302, b"", Location="https://login.example/"),
+    "web page": lambda call: call.answer(200, b"<html><title>Log in</title>"),
+    "garbage": lambda call: call.answer(200, b"\xff\x00\x01"),
+    "broken off": _broken_off,
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_trouble_of_the_server_is_could_not_tell(run: Kwinnow, tmp_path: Path, trouble: str) -> None:
+    with BadServer(TROUBLE[trouble]) as server:
+        done = run("nodes", "--json", "--kubeconfig", kubeconfig_of(server.url, tmp_path))
+    assert (done.code, done.out) == (3, "")
+    what, *hint = done.err.splitlines()
+    assert what.startswith("kwinnow: ") and hint, "what is wrong, and what to do"
+
+
+def test_a_server_that_is_no_kubernetes_is_named_with_the_fix(run: Kwinnow, tmp_path: Path) -> None:
+    with BadServer(_no_kubernetes) as server:
+        kubeconfig = kubeconfig_of(server.url, tmp_path)
+        listed = run("nodes", "--kubeconfig", kubeconfig)
+        walked = run("why", "win-1", "--kubeconfig", kubeconfig)
+        asked = run("facts", "hns", "--json", "--kubeconfig", kubeconfig)
+        judged = run("check", "--json", "--kubeconfig", kubeconfig)
+    for done in (listed, walked):
+        assert (done.code, done.out) == (3, "")
+        assert server.url in done.err and "server:" in done.err
+    (fact,) = json.loads(asked.out)["facts"]
+    assert (asked.code, fact["outcome"], fact["node"]) == (3, "failed", None)
+    assert server.url in fact["why"] and "server:" in fact["hint"]
+    report = json.loads(judged.out)
+    assert [f["id"] for f in report["findings"]] == ["reach.api.unreachable"]
+    assert len(report["unknown"]) > 100
+    for unknown in report["unknown"]:
+        assert server.url in unknown["why"] and "server:" in unknown["hint"], unknown
