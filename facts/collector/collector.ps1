@@ -150,7 +150,8 @@ function Read-Nssm([string]$service) {
     if ($null -eq $key -or -not $key.Application) { return $null }
     $lines = @($key.AppEnvironmentExtra) + @($key.AppEnvironment) | Where-Object { $_ }
     $variables = @($lines | ForEach-Object { $name, $value = ([string]$_).Split('=', 2); "$name=" + (Hide-Variable $name $value) })
-    @{ application = [string]$key.Application; parameters = (Hide-Secrets ([string]$key.AppParameters)); directory = [string]$key.AppDirectory; environment = $variables; stdout = [string]$key.AppStdout; stderr = [string]$key.AppStderr }
+    # Some install with quotes within the quotes; no path has them.
+    @{ application = ([string]$key.Application).Trim('"'); parameters = (Hide-Secrets ([string]$key.AppParameters)); directory = [string]$key.AppDirectory; environment = $variables; stdout = ([string]$key.AppStdout).Trim('"'); stderr = ([string]$key.AppStderr).Trim('"') }
 }
 # The first certificate in PEM text: no key is looked at. $null where there is none.
 function Read-Certificate([string]$pem) {

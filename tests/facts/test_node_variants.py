@@ -91,7 +91,7 @@ def test_containerd_under_nssm_and_pipes_that_spoil_the_list(bench: BenchFactory
     service.nssm = {
         "Application": r"C:\Program Files\containerd\containerd.exe",
         "AppParameters": r'--config "C:\other place\config.toml"',
-        "AppStderr": r"C:\k\containerd.err.log",
+        "AppStderr": r'"C:\k\containerd.err.log"',
     }
     machine.files[r"C:\other place\config.toml"] = File("version = 2\n")
     machine.files[r"C:\k\containerd.err.log"] = File("level=error\n")
