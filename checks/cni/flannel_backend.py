@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, change
+from checks.cases import Change, change, fails
 from checks.causes import CLUSTER, SAME_NODE_OR_CLUSTER, cause_of
 from checks.check import Case, check
 from checks.cni.flannel_netconf import in_force
 from checks.cni.flannel_numbers import backend_text, is_vxlan
 from checks.cni.flannel_vni import config_map, of_net_conf, remedy_in
 from checks.cni.links import everywhere, no_flanneld, no_packets, only
-from checks.finding import ERROR, WARN, Problem, Said, Skip, node_object
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip, node_object
 from facts.cluster.flannel import FlannelConfig, FlannelDaemons
 from facts.cluster.nodes import Nodes
 from facts.derived.flanneld_words import FlanneldWords
@@ -220,6 +220,7 @@ def _own_file(path: str) -> Change:
             (_own_file(r"C:\k\net-conf.json"),),
             quiet=True,
         ),
+        Case("the file of a node was not seen", FLANNEL_2022, (fails(FlannelFiles),), unknown=True),
         Case("the default MAC prefix", FLANNEL_2022, (of_net_conf(mac_prefix="0E-2A"),), quiet=True),
     ],
 )
@@ -249,6 +250,11 @@ def options(flannel: FlannelConfig, nodes: Nodes, files: Each[FlannelFiles]) -> 
             remedy_in(flannel.namespace, options),
         )
         return
+    if files.failed:
+        unread = ", ".join(list(files.failed)[:5])
+        yield CannotTell(
+            f"net-conf.json on {unread} could not be read", because=tuple(files.failed.values())[:1]
+        )
     for node, answer in files:
         file = in_force(answer)
         own = [t for fatal, t in _refused(file.conf) if fatal] if file else []

@@ -122,10 +122,11 @@ def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
     elsewhere = all(_elsewhere(n) for n in nodes.items if lease(n.metadata.annotations))
     for node in nodes.items:
         held = lease(node.metadata.annotations)
+        kind = "Windows node" if node.os == "windows" else "Linux node"
         if held is None and node.metadata.labels.get("type") == "virtual-kubelet":
             continue  # no machine stands behind it
         if held is None:
-            text = f"Node {node.name} has no flannel lease: the other nodes do not know where its pods are."
+            text = f"{kind} {node.name} has no flannel lease: the other nodes do not know where its pods are."
             yield Problem(
                 text,
                 node_object(node.name),
@@ -136,7 +137,7 @@ def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
         if _elsewhere(node) and not elsewhere:
             wrong.append(f"public-ip {held.public_ip} is not its InternalIP {ipv4_of(node)}")
         if wrong:
-            text = f"The flannel lease of node {node.name} is wrong: {'; '.join(wrong)}."
+            text = f"The flannel lease of {kind} {node.name} is wrong: {'; '.join(wrong)}."
             yield Problem(text, node_object(node.name), proof={Nodes: f"{node.name}: {held.text}"})
 
 

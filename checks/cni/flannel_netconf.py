@@ -112,7 +112,7 @@ def netconf_stale(
     flanneld looks is an error.
     Remedy: classic: Copy-Item C:\\k\\net-conf.json C:\\etc\\kube-flannel\\net-conf.json, then
     Restart-Service flanneld. HostProcess flannel: delete the node's flannel pod, it copies the ConfigMap
-    anew.
+    anew. RKE2: Restart-Service rke2, whose agent writes the file.
     Confused with: cni.flannel.restart-needed (Linux pods read the mounted ConfigMap).
     Source: flannel pkg/subnet/kube (--net-config-path); microsoft/SDN Kubernetes/flannel install.ps1 and
     helper.psm1.

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import Change, change
+from checks.cases import Change, change, fails
 from checks.causes import CLUSTER
 from checks.check import Case, check
-from checks.cni.links import no_flanneld
+from checks.cni.links import no_flanneld, on_windows, only
 from checks.edits import extra_service
-from checks.finding import ERROR, INFO, WARN, CannotTell, Object, Problem, Said, Skip
+from checks.finding import ERROR, INFO, WARN, CannotTell, Finding, Object, Problem, Said, Skip
 from facts.cluster.flannel import FlannelConfig, FlannelDaemons
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import Container, DaemonSetObject, EnvVar
@@ -71,11 +71,16 @@ def _without_windows_flannel(sets: DaemonSets) -> DaemonSets:
     return replace(sets, items=tuple(d for d in sets.items if d not in windows_flannel(sets)))
 
 
+def _stops_all(cause: Finding, effect: Finding) -> bool:
+    """No flanneld on Windows comes through its start; a warning is about those that did all the same."""
+    return cause.severity is ERROR and on_windows(cause, effect)
+
+
 @check(
     "cni.flannel.api-access",
     title="flannel's HostProcess pods know the API server's own address",
     severity=ERROR,
-    explains=no_flanneld(CLUSTER),
+    explains=only(no_flanneld(CLUSTER), _stops_all),
     cases=[
         Case(
             "no override",
@@ -103,6 +108,7 @@ def _without_windows_flannel(sets: DaemonSets) -> DaemonSets:
             "kube-flannel/kube-flannel-ds-windows-amd64",
             WARN,
         ),
+        Case("the Services could not be asked", FLANNEL_2022, (fails(ServiceObjects),), unknown=True),
         Case("the classic services use a kubeconfig", CLASSIC_2019, quiet=True),
     ],
 )
@@ -151,6 +157,8 @@ def api_access(
             wrong = "has no KUBERNETES_SERVICE_HOST of its own, so flanneld calls the ClusterIP"
         elif PLACEHOLDER in value:
             wrong = f"still has the manifest's placeholder {PLACEHOLDER}"
+        elif isinstance(services, Failed):
+            yield CannotTell(f"whether {value} is the ClusterIP of default/kubernetes: {services.why}", about)
         elif value == cluster_ip:
             wrong = f"has the ClusterIP {value} as KUBERNETES_SERVICE_HOST"
         if wrong:
@@ -234,8 +242,6 @@ def hpc_removed(
         "the usual manifests were removed in April 2025."
     )
     names = ", ".join(d.metadata.name for d in sets.items) or "none"
-    yield Problem(
-        text,
-        Object("ConfigMap", "kube-flannel-cfg", flannel.namespace),
-        proof={DaemonSets: f"DaemonSets: {names}"},
-    )
+    proof: dict[type[Fact], str] = {DaemonSets: f"DaemonSets: {names}"}
+    about = Object("ConfigMap", "kube-flannel-cfg", flannel.namespace)
+    yield Problem(text, about, proof=proof)

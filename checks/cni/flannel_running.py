@@ -135,6 +135,7 @@ def restart_needed(
     told = daemons if isinstance(daemons, FlannelDaemons) else None
     stale: list[str] = []
     lines: list[str] = []
+    unsure: list[str] = []
     for pod in pods.items:
         node = objects.get(pod.spec.node_name)
         if node is None or not _is_flannel(pod):
@@ -144,22 +145,26 @@ def restart_needed(
             continue
         difference = _difference(flannel, node, told.on(node.name) if told else None)
         if difference is None:
-            why = (
-                f"it started at {started:%Y-%m-%d %H:%M} UTC, before the ConfigMap was written, and "
-                "no line says with which numbers"
+            unsure.append(
+                f"{pod.metadata.namespace}/{pod.metadata.name} (since {started:%Y-%m-%d %H:%M} UTC)"
             )
-            yield CannotTell(why, _pod_object(pod), "Restart the pod to be certain.")
         elif difference:
             stale.append(node.name)
             lines.append(
                 f"pod {pod.metadata.name} on {node.name}, started {started:%Y-%m-%dT%H:%M:%SZ}: {difference}"
             )
+    if unsure:
+        why = (
+            f"{_some(unsure)} started before the ConfigMap was last written, and no line says with which numbers; "
+            "restarting is certain."
+        )
+        yield CannotTell(why)
     if stale:
         where = Object("ConfigMap", "kube-flannel-cfg", flannel.namespace)
         text = (
             f"net-conf.json was changed at {flannel.changed:%Y-%m-%d %H:%M} UTC, and {len(stale)} "
             "flannel pods run the "
-            f"old numbers: {', '.join(stale[:5])}."
+            f"old numbers: {_some(stale)}."
         )
         proof: dict[type[Fact], str] = {
             FlannelConfig: f"written {flannel.changed:%Y-%m-%dT%H:%M:%SZ}: {backend_text(flannel.raw)}",
@@ -175,8 +180,10 @@ def _is_flannel(pod: PodObject) -> bool:
     )
 
 
-def _pod_object(pod: PodObject) -> Object:
-    return Object("Pod", pod.metadata.name, pod.metadata.namespace)
+def _some(names: list[str]) -> str:
+    """The first few names: a cluster may have hundreds."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more
 
 
 def _difference(flannel: FlannelConfig, node: NodeObject, daemon: DaemonConfig | None) -> str | None:
@@ -260,27 +267,38 @@ def linux_device(flannel: FlannelConfig, nodes: Nodes, daemons: FlannelDaemons) 
         yield Skip("flannel's vxlan back end is not in use with Windows nodes.")
         return
     wanted = flannel.conf.vni if flannel.conf.vni and flannel.conf.vni >= VNI else VNI
+    look = f"On that node: ip -d link show flannel.{wanted}"
+    unsure: dict[tuple[str, str], list[str]] = {}  # (why, hint) → nodes
     for node in nodes.linux:
         daemon = daemons.on(node.name)
         if daemon is None:
             if lease(node.metadata.annotations):  # else flannel has never been there
-                yield CannotTell("flannel runs there in no pod whose log tells", node_object(node.name))
+                unsure.setdefault(("flannel runs there in no pod whose log tells", look), []).append(
+                    node.name
+                )
             continue
         if daemon.error:
-            yield CannotTell(daemon.error, node_object(node.name), daemon.hint)
+            unsure.setdefault((daemon.error, daemon.hint), []).append(node.name)
         elif daemon.vni is None:
-            hint = f"On that node: ip -d link show flannel.{wanted}"
-            yield CannotTell(
-                f"the log of pod {daemon.pod} has no line with the VNI and port in use",
-                node_object(node.name),
-                hint,
-            )
+            why = "the log of flannel's pod has no line with the VNI and port in use"
+            unsure.setdefault((why, look), []).append(node.name)
         elif (daemon.vni, linux_port(daemon.port)) != (wanted, PORT):
             text = (
                 f"flannel on the Linux node {node.name} runs with VNI {daemon.vni} and UDP "
                 f"{linux_port(daemon.port)}; "
                 f"Windows nodes use VNI {wanted} and UDP {PORT}."
             )
-            yield Problem(
-                text, node_object(node.name), proof={FlannelDaemons: f"pod {daemon.pod}: {daemon.line}"}
+            # A device of the same VNI and another port flannel makes anew by itself.
+            old = f", then ip link del flannel.{daemon.vni} on {node.name}" if daemon.vni != wanted else ""
+            remedy = (
+                f"kubectl -n {daemon.namespace} delete pod {daemon.pod}{old}; proof on the node is ip -d link show "
+                f'flannel.{wanted}, which must say "vxlan id {wanted}" and "dstport {PORT}".'
             )
+            yield Problem(
+                text,
+                node_object(node.name),
+                proof={FlannelDaemons: f"pod {daemon.pod}: {daemon.line}"},
+                remedy=remedy,
+            )
+    for (why, hint), names in unsure.items():
+        yield CannotTell(f"{_some(names)}: {why}", hint=hint)

@@ -346,7 +346,8 @@ def nodename(
     Rule: flanneld says that POD_NAME and POD_NAMESPACE must be set, or that it failed to get its node; or
     the NODE_NAME that it gets differs from the Node's name (names are lower case, or an address, exactly as
     the kubelet registered).
-    Remedy: classic: nssm set flanneld AppEnvironmentExtra NODE_NAME=NAME, then Restart-Service flanneld.
+    Remedy: classic: nssm get flanneld AppEnvironmentExtra, then nssm set flanneld AppEnvironmentExtra
+    NODE_NAME=NAME with the others that were there (set replaces them all), then Restart-Service flanneld.
     HostProcess flannel: give the container POD_NAME and POD_NAMESPACE from metadata.name and
     metadata.namespace.
     Confused with: missing rights: then the message ends in "forbidden".

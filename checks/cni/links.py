@@ -26,8 +26,17 @@ def names_effect(cause: Finding, effect: Finding) -> bool:
 
 
 def everywhere(cause: Finding, effect: Finding) -> bool:
-    """The cause ends flanneld: on every Windows node, or on the one that its own words name."""
-    return "exits" in cause.message and (not cause.node or cause.node == effect.node)
+    """The cause ends flanneld: on every Windows node, or on the one that it is about."""
+    return (
+        "exits" in cause.message
+        and (not cause.node or cause.node == effect.node)
+        and on_windows(cause, effect)
+    )
+
+
+def on_windows(cause: Finding, effect: Finding) -> bool:
+    """What is said of a Linux node has another cause than flanneld on Windows."""
+    return "Linux node" not in effect.message
 
 
 def only(links: list[Link], when: Relation) -> list[Link]:

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, drafted
 from checks.cni.flannel_leases import annotated
+from checks.cni.flannel_running import linux_daemons_say
 from checks.cni.flannel_vni import of_net_conf
 from checks.engine import Report, judge
-from checks.finding import Finding
+from checks.finding import Finding, OutcomeKind
 from facts.cluster.flannel import FlannelConfig
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import Metadata, NodeObject
@@ -108,6 +109,36 @@ def test_another_network_for_all_stays_right_while_a_node_has_no_lease_yet() -> 
 
     judged = report(FLANNEL_2022, change(Nodes, on_a_second_network))
     assert {f.object.name for f in judged.findings if f.id == "cni.flannel.lease-annotations"} == {"joins"}
+
+
+def test_a_linux_lease_is_not_put_down_to_what_ends_flanneld_on_windows() -> None:
+    def of_linux(nodes: Nodes) -> Nodes:
+        edit = annotated(public_ip="172.31.0.9")
+        return replace(nodes, items=tuple(edit(n) if n.os == "linux" else n for n in nodes.items))
+
+    judged = report(FLANNEL_2022, of_net_conf(gbp=True), change(Nodes, of_linux))
+    lease = first(judged, "cni.flannel.lease-annotations")
+    assert lease.object.name == "cp-1" and lease in judged.ranked.causes
+
+
+def test_a_port_alone_that_is_old_needs_no_device_removed() -> None:
+    judged = report(FLANNEL_2022, linux_daemons_say(4096, 8472))
+    remedy = first(judged, "cni.flannel.linux-device").remedy
+    assert "kubectl -n kube-flannel delete pod kube-flannel-ds-" in remedy and "ip link del" not in remedy
+    judged = report(FLANNEL_2022, linux_daemons_say(1, 0))
+    assert "ip link del flannel.1 on cp-1" in first(judged, "cni.flannel.linux-device").remedy
+
+
+def test_hundreds_of_nodes_without_the_line_are_one_sentence() -> None:
+    def many(nodes: Nodes) -> Nodes:
+        linux = next(n for n in nodes.items if n.os == "linux")
+        more = (replace(linux, metadata=replace(linux.metadata, name=f"worker-{at}")) for at in range(300))
+        return Nodes((*nodes.items, *more))
+
+    judged = report(FLANNEL_2022, change(Nodes, many))
+    outcome = next(o for o in judged.outcomes if o.id == "cni.flannel.linux-device")
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert "and 295 more" in outcome.why and len(outcome.why) < 300
 
 
 def test_what_runs_by_an_older_config_map_is_restarted_in_its_namespace() -> None:
