@@ -200,7 +200,7 @@ def kubeconfig(logs: NodeLogs) -> Iterator[Said]:
     Rule: its log says that listing or watching failed with Forbidden or Unauthorized; or that it does not sync
     because it has received nothing, for more than a minute.
     Remedy: check the ServiceAccount kube-proxy and its ClusterRoleBinding to system:node-proxier (`kubectl auth
-    can-i list services --as=system:serviceaccount:kube-system:kube-proxy`), and the path of its kubeconfig on the
+    can-i list services -A --as=system:serviceaccount:kube-system:kube-proxy`), and the path of its kubeconfig on the
     node.
     Confused with: the seconds after its start.
     Source: kubernetes pkg/proxy/winkernel/proxier.go.

@@ -47,6 +47,16 @@ def _first_node_port(draft: Draft) -> int:
             quiet=True,
         ),
         Case(
+            "the destination is preserved, and no backend is here",
+            FLANNEL_2022,
+            (
+                new_service(
+                    "edge", "10.96.77.7", 80, node_port=30999, annotations={"preserve-destination": "true"}
+                ),
+            ),
+            quiet=True,
+        ),
+        Case(
             "a CNI with a proxy of its own, which uses no load balancers of HNS",
             FLANNEL_2022,
             (fields(Stack, cni=""), fields(Hns, load_balancers=())),
@@ -66,8 +76,8 @@ def load_balancer_present(
 ) -> Iterator[Said]:
     """A node port is a load balancer without a virtual address in HNS. Without it nobody connects through this node.
 
-    Rule: a Service has a node port and ready backends (with externalTrafficPolicy Local: on this node), and HNS has
-    no load balancer without VIP for that port and protocol.
+    Rule: a Service has a node port and ready backends (with externalTrafficPolicy Local or the annotation
+    preserve-destination: on this node), and HNS has no load balancer without VIP for that port and protocol.
     Remedy: restart kube-proxy (`Restart-Service kube-proxy`, or delete its pod on this node); if its log then says
     "Nodeport policy creation failed", the hex code tells why, 0x803b0013 that the port is taken.
     Confused with: the limit that a Windows host does not reach its own node ports.
@@ -80,7 +90,7 @@ def load_balancer_present(
         if node_port_balancer(hns, served):
             continue
         ready = backends(served, slices, pods)
-        if served.local_only:
+        if served.from_here_alone:
             ready = [b for b in ready if b.node == node.name]
         if not ready:
             continue

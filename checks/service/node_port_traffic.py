@@ -346,8 +346,8 @@ def firewall_blocks(
     Rule: the firewall is on, and an enabled inbound rule of the node blocks a node port in use. Or, of the
     connections that somebody asked for, the node's own to its port is open, and other nodes' to it get no answer. A
     filter in front of the cluster shows only from outside.
-    Remedy: `Disable-NetFirewallRule -Name RULE` for a block rule; open 30000-32767 in the security group or network
-    firewall for clients outside.
+    Remedy: `Disable-NetFirewallRule -Name RULE` for a block rule (one of group policy is taken out there); open
+    30000-32767 in the security group or network firewall for clients outside.
     Confused with: a missing load-balancer rule in HNS: then Linux nodes do not reach the port either.
     Source: experience with VFP, not documented by Microsoft.
     """

@@ -38,6 +38,11 @@ class Served(msgspec.Struct, frozen=True):
     def local_only(self) -> bool:
         return self.service.spec.external_traffic_policy == "Local"
 
+    @property
+    def from_here_alone(self) -> bool:
+        """A node port may lead to pods of its node only: by the policy, or because the destination is preserved."""
+        return self.local_only or self.service.metadata.annotations.get("preserve-destination") == "true"
+
 
 class Backend(msgspec.Struct, frozen=True):
     address: str

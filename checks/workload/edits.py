@@ -170,6 +170,7 @@ def new_service(
     namespace: str = "shop",
     backend_port: str = "http",
     labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Change:
     """Put a Service with one ready backend ("linux": on the first Linux node, "windows": on the draft's, "": none)."""
 
@@ -180,7 +181,8 @@ def new_service(
             (ServicePort("http", protocol, port, port, node_port),),
             external_traffic_policy="Local" if local else "Cluster",
         )
-        service = ServiceObject(Metadata(name, namespace, labels=dict(labels or {})), spec)
+        meta = Metadata(name, namespace, labels=dict(labels or {}), annotations=dict(annotations or {}))
+        service = ServiceObject(meta, spec)
         draft.put(ServiceObjects, ServiceObjects((*draft.get(ServiceObjects).items, service)))
         node = {"linux": draft.get(Nodes).linux[0].name, "windows": draft.node}.get(backend_on, "")
         endpoints = (Endpoint(("10.244.99.9",), node_name=node),) if node else ()
