@@ -11,7 +11,7 @@ from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import silent
 from checks.effects import NO_API
-from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
+from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Severity, Skip
 from checks.kubelet.settings import worked_out
 from facts.access import ThisNode
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
@@ -107,6 +107,11 @@ def _stopped_elsewhere(draft: Draft) -> None:
     )(draft)
 
 
+def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) -> Case:
+    """What is found on the node, and how bad it is."""
+    return Case(name, on, changes, "node", severity)
+
+
 @check(
     "certs.kubeconfig.missing",
     title="The kubelet has a kubeconfig",
@@ -193,27 +198,9 @@ _ADMINISTRATORS = (
     severity=ERROR,
     explains=NO_API,
     cases=[
-        Case(
-            "another node's",
-            CLASSIC_2019,
-            (_subject("system:node:master", "system:nodes"),),
-            finds="node",
-            severity=ERROR,
-        ),
-        Case(
-            "the administrator's",
-            FLANNEL_2022,
-            (_subject("kubernetes-admin", "system:masters"),),
-            finds="node",
-            severity=WARN,
-        ),
-        Case(
-            "the administrator's, since 1.29",
-            FLANNEL_2022,
-            (_subject("kubernetes-admin", "kubeadm:cluster-admins"),),
-            finds="node",
-            severity=WARN,
-        ),
+        at(ERROR, "another node's", _subject("system:node:master", "system:nodes"), on=CLASSIC_2019),
+        at(WARN, "the administrator's", _subject("kubernetes-admin", "system:masters")),
+        at(WARN, "the administrator's, since 1.29", _subject("kubernetes-admin", "kubeadm:cluster-admins")),
         Case("its own", FLANNEL_2022, (_subject("system:node:win-1", "system:nodes"),), quiet=True),
         Case("a token", CLASSIC_2019, (own(certificate=None, has_token=True),), quiet=True),
     ],

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from checks.cases import Change, Draft, fails, fields
 from checks.causes import SAME_NODE_OR_CLUSTER, cause_of
-from checks.certs.kubeconfig import kubelets_own, nothing_to_judge, own
+from checks.certs.kubeconfig import at, kubelets_own, nothing_to_judge, own
 from checks.check import Case, check
 from checks.edits import later
 from checks.effects import NO_API
@@ -54,9 +54,9 @@ def _left_over(draft: Draft) -> None:
     severity=ERROR,
     explains=NO_API,
     cases=[
-        Case("yesterday", FLANNEL_2022, (_ends_in(-1),), finds="node", severity=ERROR),
-        Case("classic, a year ago", CLASSIC_2019, (_ends_in(-365),), finds="node", severity=ERROR),
-        Case("in three days", FLANNEL_2019, (_ends_in(3),), finds="node", severity=WARN),
+        at(ERROR, "yesterday", _ends_in(-1)),
+        at(ERROR, "classic, a year ago", _ends_in(-365), on=CLASSIC_2019),
+        at(WARN, "in three days", _ends_in(3), on=FLANNEL_2019),
         Case("in three months", FLANNEL_2022, (_ends_in(90),), quiet=True),
         Case("a token instead", CLASSIC_2019, (_left_over,), quiet=True),
         Case("its file cannot be read", FLANNEL_2022, (own(certificate=None),), unknown=True),

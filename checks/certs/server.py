@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from checks.cases import Change, change, fails
 from checks.causes import cause_of
-from checks.certs.kubeconfig import is_ready, kubelets_own, nothing_to_judge, own
+from checks.certs.kubeconfig import at, is_ready, kubelets_own, nothing_to_judge, own
 from checks.check import Case, check
 from checks.edits import silent
 from checks.effects import NO_API
@@ -45,32 +45,20 @@ _MANAGED = (_absent(ClusterInfo), _absent(KubeadmConfig))
     severity=ERROR,
     explains=[*NO_API, cause_of("reach.api.from-node", when=serious)],
     cases=[
-        Case(
-            "another address",
-            FLANNEL_2022,
-            (own(server="https://10.0.1.99:6443"), silent()),
-            finds="node",
-            severity=ERROR,
-        ),
-        Case(
-            "another port",
-            CLASSIC_2019,
-            (own(server="https://192.168.18.3:8443"), silent()),
-            finds="node",
-            severity=ERROR,
-        ),
+        at(ERROR, "another address", own(server="https://10.0.1.99:6443"), silent()),
+        at(ERROR, "another port", own(server="https://192.168.18.3:8443"), silent(), on=CLASSIC_2019),
         Case(
             "a load balancer that works",
             FLANNEL_2022,
             (own(server="https://lb.example.com:6443"),),
             quiet=True,
         ),
-        Case(
+        at(
+            WARN,
             "a load balancer, and the kubelet is silent for another reason",
-            FLANNEL_2022,
-            (own(server="https://lb.example.com:6443"), _answers("lb.example.com", 6443), silent()),
-            finds="node",
-            severity=WARN,
+            own(server="https://lb.example.com:6443"),
+            _answers("lb.example.com", 6443),
+            silent(),
         ),
         Case(
             "a managed cluster, which has no cluster-info",
@@ -171,20 +159,8 @@ _CONTROL = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/ma
     severity=ERROR,
     explains=NO_API,
     cases=[
-        Case(
-            "another cluster's",
-            FLANNEL_2022,
-            (own(ca_sha256="0" * 64), silent()),
-            finds="node",
-            severity=ERROR,
-        ),
-        Case(
-            "another's, and it still reports",
-            CLASSIC_2019,
-            (own(ca_sha256="0" * 64),),
-            finds="node",
-            severity=WARN,
-        ),
+        at(ERROR, "another cluster's", own(ca_sha256="0" * 64), silent()),
+        at(WARN, "another's, and it still reports", own(ca_sha256="0" * 64), on=CLASSIC_2019),
         Case("no CA in it", FLANNEL_2019, (own(ca_sha256=""),), unknown=True),
         Case("cluster-info not known", FLANNEL_2022, (fails(ClusterInfo),), unknown=True),
     ],

@@ -10,7 +10,7 @@ from checks.cases import Change, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import kubelet_flags, node_object, silent
-from checks.finding import ERROR, Problem, Said, Skip
+from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.kubelet.settings import worked_out
 from checks.relations import kubelet_silent
 from facts.access import ThisNode
@@ -56,6 +56,7 @@ def _no_default_route(address: str, index: int) -> tuple[Change, ...]:
         Case("APIPA", CLASSIC_2019, (_addressed("169.254.7.7"),), finds="node"),
         Case("the second card", FLANNEL_2022, _no_default_route("172.31.0.5", 44), finds="node"),
         Case("adapters not known", FLANNEL_2022, (fails(Adapters),), unknown=True),
+        Case("pod networks not known", FLANNEL_2022, (fails(Hns),), unknown=True),
     ],
 )
 def node_ip(node: ThisNode, adapters: Adapters, routes: Routes | Failed, hns: Hns | Failed) -> Iterator[Said]:
@@ -91,7 +92,10 @@ def node_ip(node: ThisNode, adapters: Adapters, routes: Routes | Failed, hns: Hn
         )
         return
     card = adapters.holding(known[0])
-    if isinstance(routes, Failed) or isinstance(hns, Failed) or card is None:
+    if isinstance(routes, Failed) or isinstance(hns, Failed):
+        yield CannotTell(f"Which of its addresses the pods on {node.name} use is not known.")
+        return
+    if card is None:
         return
     if routes.defaults and not any(r.index == card.index for r in routes.defaults):
         for network in hns.pod_networks:
@@ -134,6 +138,13 @@ def _proxy_name(value: str) -> Change:
         Case("kube-proxy by the host name", CLASSIC_2019, (_proxy_name("win-k8s-1"),), finds="node"),
         Case("letter case is lowered", FLANNEL_2022, (_override("WIN-1"),), quiet=True),
         Case("worked out by a script", FLANNEL_2022, (_override("$(hostname)"),), quiet=True),
+        Case("kube-proxy is not known", FLANNEL_2022, (fails(KubeProxy),), unknown=True),
+        Case(
+            "silent, and its arguments are not known",
+            FLANNEL_2022,
+            (fields(Kubelet, arguments="", flags={}), fields(Os, hostname="OTHER"), silent()),
+            unknown=True,
+        ),
         Case(
             "none, and it is silent",
             FLANNEL_2022,
@@ -158,6 +169,8 @@ def hostname_override(
     `host` in the configuration of this console that leads to another machine: there the name is right.
     Source: the book chapter's scripts, which use the address as name; microsoft/SDN, start.ps1.
     """
+    if isinstance(proxy, Failed):
+        yield CannotTell(f"By which name kube-proxy on {node.name} goes is not known.")
     given = _given(kubelet.flags)
     others = _given(proxy.flags) if isinstance(proxy, KubeProxy) else ""
     for what, name, origin in (("kubelet", given, Kubelet), ("kube-proxy", others, KubeProxy)):
@@ -171,7 +184,9 @@ def hostname_override(
     names = (node.name.lower(), node.object.metadata.labels.get("kubernetes.io/hostname", "").lower())
     silent_now = ready is None or ready.status == "Unknown"
     override = kubelet.flags.get("hostname-override", "")
-    if (
+    if silent_now and not kubelet.arguments:
+        yield CannotTell(f"With which arguments the kubelet on {node.name} is started is not known.")
+    elif (
         silent_now
         and not override
         and isinstance(os, Os)

@@ -77,10 +77,18 @@ def _six_too(found: Hns) -> Hns:
     cases=[
         Case("none", FLANNEL_2022, (_cidr(),), finds="node"),
         Case("none, classic", CLASSIC_2019, (_cidr(),), finds="node"),
+        Case(
+            "the CNI is not known",
+            FLANNEL_2022,
+            (_cidr(), fails(FlannelConfig), fields(Stack, cni="")),
+            unknown=True,
+        ),
         Case("Calico does not use it", FLANNEL_2022, (_cidr(), fields(Stack, cni="calico")), quiet=True),
     ],
 )
-def podcidr_missing(node: ThisNode, stack: Stack) -> Iterator[Said]:
+def podcidr_missing(
+    node: ThisNode, stack: Stack, flannel: FlannelConfig | Failed | NotApplicable
+) -> Iterator[Said]:
     """flanneld and host-local give pods addresses out of this slice: without it there are none.
 
     Rule: `spec.podCIDR` of the Node is empty, and the CNI is flannel.
@@ -89,10 +97,13 @@ def podcidr_missing(node: ThisNode, stack: Stack) -> Iterator[Said]:
     Confused with: Calico and Azure CNI, which do not use it.
     Source: flannel, pkg/subnet/kube (`pod cidr not assigned`); flannel, Documentation/kubernetes.md.
     """
-    spec = node.object.spec
-    if stack.cni != "flannel":
+    if _slice(node):
+        return
+    if not stack.cni and isinstance(flannel, Failed):
+        yield CannotTell("Whether the CNI is flannel, which needs the podCIDR, is not known.")
+    elif stack.cni != "flannel":
         yield Skip(f"The CNI is {stack.cni or 'not known'}; only flannel is known to need the podCIDR.")
-    elif not spec.pod_cidr and not spec.pod_cidrs:
+    else:
         yield Problem(
             f"{node.name} has no podCIDR: flannel cannot give its pods addresses.",
             proof={ThisNode: "spec.podCIDR is empty"},

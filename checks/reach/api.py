@@ -274,6 +274,8 @@ def loopback_8080(node: ThisNode, logs: NodeLogs) -> Iterator[Said]:
     Confused with: an API server that is down: here nobody asked it.
     Source: MicrosoftDocs/Virtualization-Documentation, "Joining Windows nodes".
     """
+    if not logs.logs:
+        yield Skip(f"Nothing on {node.name} has a log that is read.")
     told: dict[str, str] = {}
     for log in logs.logs:
         line = next((text for text in log.text.splitlines()[-_LATEST:] if _LOOPBACK.search(text)), "")
