@@ -233,7 +233,18 @@ class Session:
                     told = Progress("", QUESTIONS[fact].name, done, total, outcome_of(self.get(fact)))
                 watch(told)
 
-        _run([work] * min(6, total))
+        while not todo.empty() and not self._cancel.is_set():  # again where a thread has died
+            _run([work] * min(6, total))
+        self._left(facts, "")
+
+    def _left(self, facts: Iterable[type[Fact]], node: str) -> None:
+        """What is without an answer when all threads have ended: one of them died of an error of our own."""
+        for fact in [] if self._cancel.is_set() else facts:
+            if self.answers.find(fact, node) is None:
+                name = QUESTIONS[fact].name
+                why = f"kwinnow itself failed while it asked {name}{f' of {node}' if node else ''}."
+                hint = f"`{_command(fact, node)}` prints the traceback: please report it."
+                self.answers.put(fact, node, Answer(Failed("broken", why, hint), "", datetime.now(UTC)))
 
     def _each_node(self, nodes: list[NodeRef], facts: list[type[Fact]], watch: Watcher) -> None:
         """Ask all nodes, at most `workers` at once. A node that outlives its deadline is given up, not waited for."""
@@ -251,6 +262,8 @@ class Session:
                     late.name, Access((Attempt("winrm", "", "connect", "deadline", "deadline", why),))
                 )
             watch(Progress(late.name, "", 1, 1, "finished"))
+        for node in nodes:
+            self._left([Access, *facts], node.name)
 
     def _ask_node(self, node: NodeRef, facts: list[type[Fact]], watch: Watcher) -> None:
         facts = [f for f in facts if self.answers.find(f, node.name) is None]
@@ -311,7 +324,7 @@ def _unheard(_: Access) -> None:
 def _command(fact: type[Fact], node: str) -> str:
     """What asks this question of the node again, pasteable."""
     wished = " --probe" if Wishes in closure({fact}) else ""
-    return f"kwinnow facts {QUESTIONS[fact].name} --node {node}{wished}"
+    return f"kwinnow facts {QUESTIONS[fact].name}{f' --node {node}' if node else ''}{wished}"
 
 
 def _too_late(node: str, question: str, seconds: float) -> Failed:

@@ -1,7 +1,4 @@
-"""Who we are to the API server: tokens, token files, certificates, plug-ins; kept fresh, never shown.
-
-The official client is asked for the `auth-provider` entries only (oidc, gcp); it is imported when one is met.
-"""
+"""Who we are to the API server: tokens, token files, certificates, plug-ins; kept fresh, never shown."""
 
 from __future__ import annotations
 
@@ -18,10 +15,11 @@ from pathlib import Path
 from urllib3 import HTTPHeaderDict
 from urllib3.util import make_headers
 
+from targets.auth_provider import from_auth_provider
 from targets.deadline import Deadline
 from targets.errors import CredentialsExpired
 from targets.exec_plugin import run_plugin
-from targets.kubeconfig import AuthProvider, Chosen, KubeconfigError
+from targets.kubeconfig import Chosen, KubeconfigError
 from targets.tls import certificate_end, from_base64, read_named
 
 _TOKEN_FILE_LIFE = 60.0  # seconds; the kubelet rewrites projected tokens well before they end
@@ -123,7 +121,7 @@ class Credentials:
             if status.client_certificate_data and status.client_key_data:
                 certificate = status.client_certificate_data.encode(), status.client_key_data.encode()
         elif not token and user.auth_provider is not None:
-            headers["Authorization"] = _from_auth_provider(self.chosen, user.auth_provider)
+            headers["Authorization"] = from_auth_provider(self.chosen, user.auth_provider, deadline)
         if token:
             if not token.isascii() or not token.isprintable():
                 raise KubeconfigError(
@@ -166,35 +164,3 @@ def _jwt_end(authorization: str) -> datetime | None:
         return datetime.fromtimestamp(float(claims["exp"]), UTC)
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None
-
-
-def _from_auth_provider(chosen: Chosen, provider: AuthProvider) -> str:
-    label = f"The auth-provider “{provider.name}” of user “{chosen.user_name}”"
-    if provider.name not in ("oidc", "gcp"):
-        raise KubeconfigError(f"{label} is not supported.", "Use the exec plug-in that has replaced it.")
-    from kubernetes.client import Configuration
-    from kubernetes.config import ConfigException, load_kube_config_from_dict
-    from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped]
-
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
-        "clusters": [{"name": "k", "cluster": {"server": chosen.cluster.server}}],
-        "users": [
-            {"name": "u", "user": {"auth-provider": {"name": provider.name, "config": provider.config}}}
-        ],
-    }
-    settings = Configuration()
-    try:
-        load_kube_config_from_dict(  # type: ignore[no-untyped-call]
-            document, client_configuration=settings, persist_config=False
-        )
-    except (ConfigException, OAuth2Error, KeyError, ValueError, OSError):
-        # Their texts may quote the configuration, which holds secrets.
-        raise CredentialsExpired(f"{label} gave no token.", "Log in again.") from None
-    token = settings.api_key.get("BearerToken")
-    if not token:
-        raise CredentialsExpired(f"{label} gave no token.", "Log in again.")
-    return str(token)

@@ -38,6 +38,7 @@ NOT_TOLD = (
     "api-error",
     "not-found",
     "not-recorded",
+    "broken",
 )
 OURS = ("tui", "playbooks", "checks", "facts", "targets")
 

@@ -16,7 +16,7 @@ from testpki import Authority
 
 from targets.credentials import Credentials, Login
 from targets.deadline import Deadline
-from targets.errors import CredentialsExpired, TargetError
+from targets.errors import CredentialsExpired, DeadlineExceeded, TargetError
 from targets.exec_plugin import ExecStatus, mask
 from targets.kubeconfig import Chosen, ClusterEntry, KubeconfigError, UserEntry
 from targets.tls import make_context
@@ -79,6 +79,16 @@ def test_a_token_file_wins_over_a_token_and_is_read_again_in_time(
         ({"client-certificate": "none.crt", "client-key": "none.key"}, "none.crt, does not exist"),
         ({"client-certificate-data": "eA=="}, "but not both"),
         ({"auth-provider": {"name": "azure"}}, "“azure” of user “ops” is not supported"),
+        ({"auth-provider": {"name": "gcp"}}, "“gcp” of user “ops” is not supported"),
+        (
+            {
+                "auth-provider": {
+                    "name": "gcp",
+                    "config": {"access-token": "x", "expiry": "2020-01-01T00:00:00Z"},
+                }
+            },
+            "“gcp” of user “ops” is not supported",
+        ),
     ],
 )
 def test_entries_that_cannot_be_used_are_named(tmp_path: Path, user: dict[str, Any], said: str) -> None:
@@ -197,3 +207,33 @@ def test_an_oidc_provider_gives_its_token_and_a_dead_one_is_said_to_be(tmp_path:
         ) as caught:
             login(tmp_path, **{"auth-provider": {"name": "oidc", "config": dead}})
         assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {},
+        {"id-token": 5},
+        {"id-token": "a.W10.c"},  # claims that are a list
+        {"id-token": jwt(0), "client-id": "kube", "idp-issuer-url": "http://127.0.0.1:1"},  # nobody listens
+        {"id-token": jwt(0), "idp-certificate-authority-data": "%%%"},
+        {
+            "id-token": jwt(0),
+            "idp-certificate-authority": "/nowhere",
+            "idp-issuer-url": "https://127.0.0.1:1",
+        },
+        {"id-token": jwt(1e300)},
+    ],
+)
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_oidc_provider_that_is_nonsense_is_a_sentence(tmp_path: Path, config: dict[str, Any]) -> None:
+    with pytest.raises(CredentialsExpired, match="gave no token"):
+        login(tmp_path, **{"auth-provider": {"name": "oidc", "config": config}})
+
+
+def test_an_oidc_issuer_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    with BadServer(lambda call: call.hang()) as issuer:
+        config = {"id-token": jwt(0), "client-id": "kube", "idp-issuer-url": issuer.url}
+        user = {"auth-provider": {"name": "oidc", "config": config}}
+        with pytest.raises(DeadlineExceeded, match=r"within 0\.\d s"):
+            Credentials(chosen(tmp_path, **user)).login(Deadline(0.8))

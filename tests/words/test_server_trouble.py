@@ -66,3 +66,15 @@ def test_a_server_that_is_no_kubernetes_is_named_with_the_fix(run: Kwinnow, tmp_
     assert len(report["unknown"]) > 100
     for unknown in report["unknown"]:
         assert server.url in unknown["why"] and "server:" in unknown["hint"], unknown
+
+
+@pytest.mark.parametrize("config", [None, {"access-token": "x", "expiry": "2020-01-01T00:00:00Z"}])
+def test_an_auth_provider_that_kubernetes_has_removed(
+    run: Kwinnow, tmp_path: Path, config: dict[str, str] | None
+) -> None:
+    user = {"auth-provider": {"name": "gcp"} | ({"config": config} if config else {})}
+    kubeconfig = kubeconfig_of("https://127.0.0.1:1", tmp_path, user)
+    done = run("nodes", "--kubeconfig", kubeconfig)
+    assert (done.code, done.out) == (2, "")
+    assert "“gcp” of user “u” is not supported" in done.err and "gke-gcloud-auth-plugin" in done.err
+    assert "Traceback" not in done.err

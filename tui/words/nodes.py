@@ -24,6 +24,7 @@ from tui.words.common import (
 def command(as_json: bool, **given: Any) -> int:
     """List the nodes: system, Ready as the API has it, and the way into each Windows node."""
     from facts.access import Access
+    from facts.fact import Failed
     from targets.clean import clean_line
 
     with session_for(options_from(given)) as held:
@@ -35,6 +36,7 @@ def command(as_json: bool, **given: Any) -> int:
             if given["nodes"] and node.name not in given["nodes"]:
                 continue
             access = held.session.get(Access, node.name) if node.os == "windows" else None
+            failed = access if isinstance(access, Failed) else None
             way = access.way if isinstance(access, Access) else ""
             ready = node.condition("Ready")
             row: dict[str, Any] = {
@@ -44,9 +46,10 @@ def command(as_json: bool, **given: Any) -> int:
                 "way": way or None,
             }
             if isinstance(access, Access) and not way:
+                failed = Failed("", access.attempts[-1].why, access.attempts[-1].hint)
+            if failed is not None:
                 lost = True
-                last = access.attempts[-1]
-                row |= {"why": last.why, "hint": last.hint}
+                row |= {"why": failed.why, "hint": failed.hint}
             rows.append(row)
     if as_json:
         print_json({"nodes": rows})
