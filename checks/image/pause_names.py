@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, change, fields
+from msgspec.structs import replace
+
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fields
 from checks.check import check
 from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
 from checks.image.compatibility import Fit, fit, version_of
@@ -15,7 +17,12 @@ from facts.cluster.control_plane import KubeadmConfig
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubelet, LogTail, NodeLogs
+from facts.node.runtime import Images
 from facts.node.windows import Os
+
+
+def _unpinned(draft: Draft) -> None:
+    draft.put(Images, Images(tuple(replace(i, pinned=False) for i in draft.get(Images).images)))
 
 
 @check(
@@ -24,11 +31,18 @@ from facts.node.windows import Os
     severity=INFO,
     cases=[
         Case(
-            "the kubelet's flag says something else",
+            "the kubelet's flag says something else, and nothing keeps the image",
             FLANNEL_2022,
-            (fields(PauseImage, kubelet_flag="registry.k8s.io/pause:3.5"),),
+            (fields(PauseImage, kubelet_flag="registry.k8s.io/pause:3.5"), _unpinned),
             finds="node",
             severity=WARN,
+        ),
+        Case(
+            "kubeadm's flag beside containerd's default, which is pinned: as most clusters are",
+            FLANNEL_2022,
+            (fields(PauseImage, kubelet_flag="registry.k8s.io/pause:3.9"),),
+            finds="node",
+            severity=INFO,
         ),
         Case(
             "nobody says", FLANNEL_2022, (fields(PauseImage, reference="", origin="unknown"),), unknown=True
@@ -36,12 +50,15 @@ from facts.node.windows import Os
         Case("with Docker the flag is the truth", CLASSIC_2019, (), quiet=True),
     ],
 )
-def reference_in_force(pause: PauseImage, kubelet: Kubelet | Failed) -> Iterator[Said]:
+def reference_in_force(
+    pause: PauseImage, kubelet: Kubelet | Failed, images: Images | Failed | NotApplicable
+) -> Iterator[Said]:
     """Which pause image a node really uses is the input of every other check of the pause image.
 
     Rule: with containerd the truth is what `crictl info` says, else config.toml, else the default of that version.
-    A kubelet flag that names another image is a warning: it never chooses the sandbox image, it only kept that
-    image from garbage collection, and from Kubernetes 1.35 on the flag is gone.
+    A kubelet flag that names another image never chooses the sandbox image, it only kept that image from garbage
+    collection, and from Kubernetes 1.35 on the flag is gone: warn, because the image in use is not kept; info where
+    containerd has pinned it.
     Remedy: change sandbox_image (containerd 2: pinned_images.sandbox) in config.toml and `Restart-Service
     containerd -Force`; take `--pod-infra-container-image` out of the kubelet's flags.
     Confused with: the tag that kubeadm prints, or the kubelet's flag.
@@ -56,9 +73,11 @@ def reference_in_force(pause: PauseImage, kubelet: Kubelet | Failed) -> Iterator
             PauseImage: f"{pause.reference} ({pause.origin})",
             Kubelet: f"--pod-infra-container-image={pause.kubelet_flag}",
         }
+        known = images.images if isinstance(images, Images) else ()
+        kept = any(i.pinned for i in known if any(same(r, pause.reference) for r in i.references))
         yield Problem(
             f"containerd uses {pause.reference}; the kubelet's flag names {pause.kubelet_flag} and has no say in it.",
-            severity=WARN,
+            severity=INFO if kept else WARN,
             proof=proof,
         )
 
