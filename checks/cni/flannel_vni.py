@@ -45,8 +45,11 @@ def remedy_in(namespace: str, judge: Judge) -> str:
 
 
 def _of_the_number(cause: Finding, effect: Finding) -> bool:
-    """The lease is wrong in its VNI; a lease that is not there at all has another cause."""
-    return "VNI" in effect.message
+    """The lease is wrong in its VNI; one that is not there at all comes of a flanneld that exits."""
+    return "VNI" in effect.message or everywhere(cause, effect)
+
+
+_SILENT = ("cni.flannel.lease-annotations", "cni.flannel.remote-subnets")  # follow from an absent VNI, too
 
 
 def _both_absent(cause: Finding, effect: Finding) -> bool:
@@ -91,7 +94,7 @@ def _proof(
         cause_of("cni.flannel.netconf-stale", CLUSTER),
         cause_of("cni.flannel.vsid", CLUSTER),
         cause_of("cni.name-mismatch", CLUSTER),
-        *only(no_flanneld(CLUSTER), everywhere),
+        *only([link for link in no_flanneld(CLUSTER) if link.effect not in _SILENT], everywhere),
         cause_of("cni.flannel.lease-annotations", CLUSTER, when=_of_the_number),
         cause_of("cni.flannel.remote-subnets", CLUSTER),
         *no_packets(CLUSTER),
