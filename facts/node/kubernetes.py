@@ -52,8 +52,9 @@ class RawKubelet(msgspec.Struct, frozen=True):
         joined = environment_argument(self.flags_env, "KUBELET_KUBEADM_ARGS")
         if self.process:
             return self.process, "process"
+        # A kubelet that is a service itself does not know kubeadm-flags.env: start scripts read that.
         if "kubelet" in self.service.lower() and "--" in self.service:
-            return f"{self.service} {joined}".strip(), "service"
+            return self.service, "service"
         if self.nssm is not None and "--" in self.nssm.parameters:
             program = f'"{self.nssm.application}"' if " " in self.nssm.application else self.nssm.application
             return f"{program} {self.nssm.parameters}", "nssm"

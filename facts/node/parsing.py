@@ -128,6 +128,7 @@ _SCRIPT_FLAG = re.compile(r"""--[A-Za-z][\w-]*=(?:"[^"]*"|'[^']*'|[^\s"',)]*)"""
 def script_arguments(text: str) -> str:
     """The `--flag=value` words in a start script's text, in their order: its command line as far as it is literal."""
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
+    code = re.sub('`"([^`"]*)`"', r"'\1'", code)  # quotes within PowerShell's double quotes
     return " ".join(_SCRIPT_FLAG.findall(code))
 
 

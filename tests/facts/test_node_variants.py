@@ -84,6 +84,29 @@ def test_rke2_starts_everything_itself(bench: BenchFactory, machine: Machine) ->
     assert [log.component for log in logs.logs] == ["containerd"]
 
 
+# The form of https://github.com/kubernetes-sigs/image-builder, StartKubelet.ps1 of the Windows role.
+START = """$arguments = "--config=$env:SYSTEMDRIVE/var/lib/kubelet/config.yaml",
+        "--hostname-override=$(hostname)",
+        "--pod-infra-container-image=`"registry.example/pause:3.9`"",
+        "--enforce-node-allocatable=`"`"",
+        "--resolv-conf=`"`""
+$line = "C:\\k\\kubelet.exe " + ($arguments -join " ") + " $kubeAdmArgs"
+"""
+
+
+def test_cluster_apis_start_script(bench: BenchFactory, machine: Machine) -> None:
+    """Of a kubelet that does not run the script is all there is."""
+    machine.processes = [p for p in machine.processes if p.name != "kubelet.exe"]
+    machine.files[r"C:\k\StartKubelet.ps1"] = File(START)
+    machine.files[r"C:\var\lib\kubelet\kubeadm-flags.env"] = File('KUBELET_KUBEADM_ARGS="--v=2"')
+    kubelet = bench(machine).fact(Kubelet)
+    assert (kubelet.found_in, kubelet.config_path) == ("script", r"C:\var\lib\kubelet\config.yaml")
+    assert kubelet.config_exists and kubelet.config
+    flags = kubelet.flags
+    assert flags["pod-infra-container-image"] == "registry.example/pause:3.9"
+    assert (flags["resolv-conf"], flags["enforce-node-allocatable"], flags["v"]) == ("", "", "2")
+
+
 def test_containerd_under_nssm_and_pipes_that_spoil_the_list(bench: BenchFactory, machine: Machine) -> None:
     """AKS, and the tip in Kubernetes' own page on container runtimes, start containerd by nssm."""
     service = machine.services["containerd"]

@@ -128,7 +128,8 @@ def test_where_a_kubelets_arguments_come_from() -> None:
         process="kubelet.exe --from=process", nssm=nssm, script_text=script, flags_env=env
     )
     assert found(everything) == ("process", "process")
-    assert found(RawKubelet(service=r"C:\k\kubelet.exe --windows-service --from=service")) == (
+    native = RawKubelet(service=r"C:\k\kubelet.exe --windows-service --from=service", flags_env=env)
+    assert found(native) == (
         "service",
         "service",
     )

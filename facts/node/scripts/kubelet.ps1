@@ -13,7 +13,8 @@ $text = ''
 $script = ''
 foreach ($one in $scripts) {
     $read = Read-Text $one
-    if ($null -ne $read) { $text = Hide-Secrets $read; $script = $one; break }
+    # Cluster API's images write $env:SYSTEMDRIVE before every path.
+    if ($null -ne $read) { $text = Hide-Secrets ($read -replace '\$env:SystemDrive', 'C:'); $script = $one; break }
 }
 $variables = Read-Text 'C:\var\lib\kubelet\kubeadm-flags.env'
 # Without --config there is none; kubeadm's is taken where the flags cannot be seen. The process knows best.
