@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
-from checks.edits import silent
+from checks.edits import kubelet_flags, silent
 from checks.effects import NO_API
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Severity, Skip
 from checks.kubelet.settings import worked_out
@@ -38,9 +39,10 @@ def _file(path: str) -> str:
 
 
 def _told(kubelet: Kubelet | Failed) -> str:
-    """The kubeconfig in the kubelet's arguments; empty where there is none, or a script works it out."""
+    """The kubeconfig in the kubelet's arguments; empty where there is none, or no path that can be followed."""
     path = kubelet.flags.get("kubeconfig", "").strip("\"'") if isinstance(kubelet, Kubelet) else ""
-    return "" if worked_out(path) else path
+    followed = re.match(r"([a-z]:)?[\\/]", path, re.I) and not worked_out(path)
+    return path if followed else ""
 
 
 def kubelets_own(kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed) -> Kubeconfig | None:
@@ -122,6 +124,12 @@ def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) 
         Case("classic, none", CLASSIC_2019, (_NONE, silent()), finds="node"),
         Case("EKS keeps it elsewhere", FLANNEL_2022, (_NONE, _stopped_elsewhere, silent()), unknown=True),
         Case("its place is not known", FLANNEL_2022, (_NONE, fails(Kubelet), silent()), unknown=True),
+        Case(
+            "its place depends on the service's folder",
+            FLANNEL_2022,
+            (_NONE, kubelet_flags(kubeconfig="config"), silent()),
+            unknown=True,
+        ),
         Case("its certificate is gone", FLANNEL_2022, (own(certificate=None), silent()), finds="node"),
         Case(
             "only that of the bootstrap",

@@ -67,7 +67,8 @@ def node_ip(node: ThisNode, adapters: Adapters, routes: Routes | Failed, hns: Hn
     that chose wrong: cni.flannel.iface).
     Remedy: `--node-ip=ADDRESS` for the kubelet, `Restart-Service kubelet`, then restart flannel. Classic scripts work
     the address out from `vEthernet (Ethernet)`, which is there only once the switch is: run them again.
-    Confused with: several InternalIPs on purpose (dual stack).
+    Confused with: several InternalIPs on purpose (dual stack); a `host` in the configuration of this console that leads
+    to another machine.
     Source: microsoft/SDN, helper.psm1 and networkhealth.ps1.
     """
     reported = [

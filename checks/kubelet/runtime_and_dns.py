@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from checks.cases import fails, fields
@@ -46,6 +47,12 @@ _LATEST_DOCKERSHIM = 23
             "fewer slashes",
             FLANNEL_2022,
             (kubelet_flags(container_runtime_endpoint="npipe://./pipe/containerd-containerd"),),
+            quiet=True,
+        ),
+        Case(
+            "more slashes, as Calico's guide writes it",
+            FLANNEL_2022,
+            (kubelet_flags(container_runtime_endpoint="npipe:////.//pipe//containerd-containerd"),),
             quiet=True,
         ),
         Case(
@@ -99,7 +106,7 @@ def cri_endpoint(
         yield Skip("This kubelet uses dockershim, which has no endpoint.")
         return
     value = str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or "").strip("\"'")
-    pipe = pipe_of(value)
+    pipe = pipe_of(re.sub("//+", "/", value))
     unread = doubt(kubelet, node.name, "container-runtime-endpoint")
     if unread:
         yield CannotTell(unread)
