@@ -6,11 +6,12 @@ came, so that a recording that was cut off still opens. Everything is redacted a
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,9 +93,14 @@ def cluster_key(method: str, path: str, params: dict[str, str] | None) -> str:
 
 
 class Recorder:
-    """Writes a recording. Safe from any thread. Close it, or the end of the file is missing."""
+    """Writes a recording. Safe from any thread. Close it, or the end of the file is missing.
+
+    What cannot be written keeps nobody from asking on: `lost` says why the rest is missing.
+    """
 
     def __init__(self, path: Path, context: str, server: str) -> None:
+        self.path = path
+        self.lost = ""
         self._lock = threading.Lock()
         try:
             # Findings name a cluster's weak points: the file is for its owner alone.
@@ -107,14 +113,23 @@ class Recorder:
         self._put(Header(FORMAT, datetime.now(UTC), context, server))
 
     def _put(self, line: object) -> None:
-        with self._lock:
-            self._file.write(msgspec.json.encode(line) + b"\n")
+        text = msgspec.json.encode(line) + b"\n"
+        with self._lock, self._watched():
+            if not self.lost:
+                self._file.write(text)
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.lost = self.lost or (error.strerror or "it failed").lower()
 
     def add(self, line: Line) -> None:
         self._put(msgspec.structs.replace(line, value=redact_value(msgspec.to_builtins(line.value))))
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._watched():
             self._file.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import io
@@ -13,6 +14,7 @@ from typing import NoReturn
 import click
 
 from tui.exit_codes import ExitCode
+from tui.output import OutputLost, give_up, watch_outputs
 
 # word → (module, one line of help). The module has a click command called `command`.
 WORDS: dict[str, tuple[str, str]] = {
@@ -110,7 +112,7 @@ def main_group(ctx: click.Context, recording: Path | None) -> None:
     cluster of your own: kwinnow lab --plant cni.flannel.vni
 
     Exit codes: 0 healthy, 1 a finding of warn or error, 2 wrong usage, 3 nothing found but something could not
-    be told, 130 interrupted.
+    be told, 74 the output or a recording could not be written, 130 interrupted.
     """
     if ctx.invoked_subcommand is None:
         console = importlib.import_module(WORDS["console"][0]).command
@@ -140,43 +142,54 @@ def shadowed() -> str:
 
 def main() -> NoReturn:
     """Entry point of `kwinnow` and of the plug-in `kubectl kwinnow`."""
-    from targets.errors import TargetError
-
     trouble = shadowed()
     if trouble:
         click.echo(f"kwinnow: {trouble}", err=True)
         sys.exit(ExitCode.USAGE)
     name = "kubectl kwinnow" if Path(sys.argv[0]).name.startswith("kubectl-") else "kwinnow"
+    watch_outputs()
+    try:
+        code = _code(name)
+    except OutputLost as lost:
+        give_up(lost.name)
+        if lost.name == "stdout":
+            with contextlib.suppress(OutputLost):
+                click.echo(f"kwinnow: The output could not be written: {lost.why}.", err=True)
+        code = ExitCode.NOT_WRITTEN
+    sys.exit(code)
+
+
+def _code(name: str) -> int:
+    """Run the word that was typed; what goes wrong is told on stderr."""
+    from targets.clean import clean
+    from targets.errors import TargetError
+
     try:
         code = main_group.main(prog_name=name, standalone_mode=False)
     except click.exceptions.Abort:
         click.echo("kwinnow: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        from targets.clean import clean
-
         said = io.StringIO()
         error.show(said)
         click.echo(clean(said.getvalue()), nl=False, err=True)
-        sys.exit(ExitCode.USAGE)
+        return ExitCode.USAGE
     except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        return error.exit_code
     except SystemExit:
         # The reader of our output has gone (`| head`). click ends with 1 then, which would mean a finding.
         if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
-            sys.exit(ExitCode.READER_GONE)
+            return ExitCode.READER_GONE
         raise
     except KeyboardInterrupt:
         click.echo("kwinnow: interrupted", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     except TargetError as error:
-        from targets.clean import clean
-
         click.echo(f"kwinnow: {clean(error.what)}", err=True)
         if error.hint:
             click.echo(f"         {clean(error.hint)}", err=True)
-        sys.exit(ExitCode.UNKNOWN if error.kind in NOT_TOLD else ExitCode.USAGE)
-    sys.exit(code if isinstance(code, int) else ExitCode.HEALTHY)
+        return ExitCode.UNKNOWN if error.kind in NOT_TOLD else ExitCode.USAGE
+    return code if isinstance(code, int) else ExitCode.HEALTHY
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ class ExitCode(IntEnum):
     FOUND = 1  # a finding of warn or error (with --fail-on error: of error)
     USAGE = 2  # a wrong command line, configuration or kubeconfig
     UNKNOWN = 3  # nothing found, but something could not be told
+    NOT_WRITTEN = 74  # the output or a recording could not be written (EX_IOERR of sysexits.h)
     INTERRUPTED = 130
     READER_GONE = 141  # as a shell says of a program whose output nobody reads on (`| head`)
 

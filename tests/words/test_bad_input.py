@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from wordkit import kubeconfig_of, kwinnow
 
+from facts.examples import FLANNEL_2022, path_of
+
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> Path:
@@ -68,3 +70,53 @@ def test_output_that_nobody_reads(tmp_path: Path) -> None:
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, ""), "neither healthy nor a finding"
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+RECORDING = str(path_of(FLANNEL_2022))
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("checks",),
+        ("check", "--open", RECORDING),
+        ("check", "--json", "--open", RECORDING),
+        ("nodes", "--json", "--open", RECORDING),
+        ("lab", "--list", "--json"),
+        ("--help",),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_finds_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    with FULL.open("w") as full:
+        done = kwinnow(*words, cwd=tmp_path, stdout=full)
+    assert (done.returncode, done.stderr) == (
+        74,
+        "kwinnow: The output could not be written: no space left on device.\n",
+    ), "neither healthy nor a finding"
+
+
+@needs_full
+def test_narration_that_finds_no_room(tmp_path: Path) -> None:
+    with FULL.open("w") as full:
+        done = kwinnow("check", "--kubeconfig", "nowhere", cwd=tmp_path, stderr=full)
+    assert (done.returncode, done.stdout) == (74, "")
+
+
+@needs_full
+def test_a_recording_that_finds_no_room_does_not_take_the_report_with_it(
+    kubeconfig: Path, tmp_path: Path
+) -> None:
+    done = kwinnow("check", "--save", str(FULL), "--kubeconfig", str(kubeconfig), cwd=tmp_path)
+    assert done.returncode == 74
+    assert "reach.api.unreachable" in done.stdout
+    assert (
+        done.stderr == f"kwinnow: The recording {FULL} could not be written whole: no space left on device.\n"
+    )

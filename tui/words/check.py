@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tui.exit_codes import of_report
+from tui.exit_codes import ExitCode, of_report
 from tui.words.common import (
     cluster_options,
     gather,
@@ -39,6 +39,7 @@ def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...]
     from checks.engine import judge
     from checks.finding import Severity
     from facts.cluster.control_plane import Rights
+    from targets.clean import clean
     from tui.report_json import report_json
     from tui.report_text import print_report
     from tui.words.checks import chosen
@@ -51,4 +52,10 @@ def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...]
         print_json(report_json(report))
     else:
         print_report(report, Console(highlight=False, soft_wrap=True))
+    if held.recorder is not None and held.recorder.lost:
+        click.echo(
+            clean(f"kwinnow: The recording {save} could not be written whole: {held.recorder.lost}."),
+            err=True,
+        )
+        return ExitCode.NOT_WRITTEN
     return of_report(report, Severity[fail_on.upper()])
