@@ -77,13 +77,15 @@ class Kubelet(Fact, frozen=True):
     config: dict[str, Any] = {}  # parsed KubeletConfiguration, with what the files of --config-dir add to it
     config_error: str = ""
     flags_env: str = ""  # content of kubeadm-flags.env
+    config_files: tuple[str, ...] = ()  # files of --config-dir that are in `config`, in their order
 
     @classmethod
     def read(cls, answer: RawKubelet) -> Kubelet:
         arguments, found_in = answer.arguments()
         config, error = yaml_document(answer.config) if answer.config_exists else ({}, "")
         # Lexical order, the last one wins: pkg/kubelet/config, --config-dir.
-        for file in sorted(answer.config_more, key=lambda f: f.path.split("\\")):
+        added = sorted(answer.config_more, key=lambda f: f.path.split("\\"))
+        for file in added:
             more, why = yaml_document(file.text)
             config, error = merged(config, more), error or (f"{file.path}: {why}" if why else "")
         return cls(
@@ -97,6 +99,7 @@ class Kubelet(Fact, frozen=True):
             config,
             error,
             answer.flags_env,
+            tuple(file.path for file in added),
         )
 
     def setting(self, flag: str, key: str) -> Any:

@@ -142,6 +142,7 @@ def test_files_of_config_dir_are_merged_in_their_order() -> None:
         process=r"kubelet.exe --config-dir=C:\d", config="clusterDNS: [1.1.1.1]\nmaxPods: 9", config_exists=True,
         config_more=files,
     )  # fmt: skip
+    assert Kubelet.read(raw).config_files == (r"C:\d\10.conf", r"C:\d\20-more\a.conf")
     assert Kubelet.read(raw).config == {
         "clusterDNS": ["10.0.0.2"],
         "maxPods": 9,
