@@ -72,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             "scenario": practice.scenario,
             "planted": list(practice.planted),
             "server": practice.url,
+            "caveat": practice.caveat,
             "environment": {
                 k: v
                 for k, v in practice.environment({}).items()

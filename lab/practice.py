@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import os
 import secrets
-import shutil
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lab import folders
 from lab.api.access import Directory
 from lab.api.server import ApiServer
 from lab.api.state import ApiState, Weather
@@ -22,19 +21,25 @@ from lab.practice_files import WINDOWS_USER, kubeconfig_text, kwinnow_config, wr
 from lab.windows.auth import Credentials
 from lab.windows.clock import Clock, WallClock
 from lab.windows.conditions import Conditions
+from lab.windows.engine import find_pwsh
 from lab.windows.listener import Tls
 from lab.windows.node import Replay, WindowsNode
+from lab.windows.replay import packaged
 from lab.windows.replay import replay as packaged_replay
+from lab.world import writes
 from lab.world.derive import derive
 from lab.world.machine import Machine
 from lab.world.net import admits
-from lab.world.restart import delete_pod
 from lab.world.scenarios import build
 from lab.world.state import Key, LogLine, Object, World
 
 HEARTBEAT = 10.0  # seconds of the lab's clock between two looks at the world, as kubelets renew their leases
 PLANTED_AGO = 1_500.0  # a planted fault happened this long ago: its consequences have settled
 USER = "practice-admin"
+CAVEAT = (
+    "The nodes answer from recordings, which know this mix only in part: what they do not know comes out as unknown. "
+    "With PowerShell 7 (pwsh) on PATH a practice cluster answers everything."
+)
 
 
 class Practice:
@@ -54,6 +59,7 @@ class Practice:
         replay: Replay = packaged_replay,
     ) -> None:
         self.scenario = scenario
+        self._recorded = not use_engine or find_pwsh() is None
         self.planted: list[str] = []
         self.password = "Kw-" + secrets.token_urlsafe(12)
         self.token = secrets.token_urlsafe(24)
@@ -62,7 +68,8 @@ class Practice:
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._written: dict[Key, Object] = {}
-        self.folder = Path(tempfile.mkdtemp(prefix="practice-cluster-"))
+        self._folder = folders.Folder()
+        self.folder = self._folder.path
         self._world = self._fresh()
         self._store = Store()
         self._store.sync(self._world.objects)
@@ -87,6 +94,7 @@ class Practice:
                 on_change=lambda changed, node=name: self._changed(node, changed),  # type: ignore[misc]
                 use_engine=use_engine,
                 replay=replay,
+                beside=self.folder,
             )
             self._applied[name] = copy.deepcopy(machine)
         self._thread = threading.Thread(target=self._beat, name="lab-heartbeat", daemon=True)
@@ -94,13 +102,14 @@ class Practice:
     # -- life
 
     def start(self) -> Practice:
-        """Open all ports and write the files that a client needs."""
+        """Open all ports and write the files that a client needs. Folders of clusters that were killed go."""
+        folders.sweep()
         self._api.start()
         for node in self.nodes.values():
             node.start()
         write_private(self.kubeconfig, kubeconfig_text(self._api.url, self._world.pki.ca, self.token))
         write_private(self.folder / "ca.pem", self._world.pki.ca)
-        self._configure(self._stage())
+        self._configure(self._stage(self.planted))
         self._thread.start()
         return self
 
@@ -114,7 +123,7 @@ class Practice:
             node.stop()
         if self._thread.ident is not None:  # it may never have been started
             self._thread.join(5)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._folder.remove()
 
     def __enter__(self) -> Practice:
         return self.start()
@@ -161,6 +170,12 @@ class Practice:
 
     # -- planting
 
+    @property
+    def caveat(self) -> str:
+        """A sentence for people where the nodes answer from recordings that do not hold what is planted; else empty."""
+        planted = [name for name in list(self.planted) if self._turns_answers(name)]
+        return CAVEAT if self._recorded and not packaged().holds(self.scenario, planted) else ""
+
     def plant(self, name: str) -> str:
         """Plant a fault, question or condition; the full name of what was planted.
 
@@ -189,6 +204,7 @@ class Practice:
             for one in self.planted:
                 self._apply(self._world, one)
             self._world.objects |= copy.deepcopy(self._written)
+            derive(self._world)
             self._publish()
             self._set_conditions()
             return known[0]
@@ -219,16 +235,21 @@ class Practice:
         derive(world)
         world.changed_at = 0.0
 
-    def _stage(self) -> Stage:
+    def _turns_answers(self, name: str) -> bool:
+        """A condition that only stands between the console and a node changes nothing that scripts see."""
+        condition = isinstance(resolve(name, self.scenario), Condition)
+        return not condition or bool(self._stage([name]).machine)
+
+    def _stage(self, planted: list[str]) -> Stage:
         stage = Stage(tuple(self.nodes), {}, {}, {}, {})
-        for name in self.planted:
+        for name in planted:
             found = resolve(name, self.scenario)
             if isinstance(found, Condition):
                 found.apply(stage)
         return stage
 
     def _set_conditions(self) -> None:
-        stage = self._stage()
+        stage = self._stage(self.planted)
         for name, node in self.nodes.items():
             node.conditions = Conditions(**stage.winrm.get(name, {}))  # type: ignore[arg-type]
             machine = self._world.windows[name]
@@ -273,23 +294,21 @@ class Practice:
 
     def _write(self, key: Key, item: Object | None, expected: str) -> Object:
         with self._lock:
+            self._world.now = self._clock.now()
             if item is None:
                 stored = self._store.drop(key) or {}
                 self._written.pop(key, None)
-                if key[1] == "Pod":
-                    delete_pod(self._world, key[2], key[3])
-                else:
-                    self._world.objects.pop(key, None)
+                writes.remove(self._world, key)
             else:
+                made = key in self._written or key not in self._world.objects
                 stored = self._store.save(key, item, expected=expected)
-                plain = copy.deepcopy(stored)
-                plain["metadata"].pop("resourceVersion", None)
-                self._world.objects[key] = plain
-                self._written[key] = plain
+                writes.put(self._world, key, stored)
+                if made:  # what is there without them is as it was once a fault is taken out
+                    self._written[key] = self._world.objects[key]
             if key[1] != "Lease":
-                self._world.now = self._clock.now()
                 derive(self._world)
                 self._publish()
+                stored = self._store.get(key) or stored  # with what controllers have made of it
             return stored
 
     def _read_log(self, namespace: str, pod: str, container: str) -> list[LogLine]:

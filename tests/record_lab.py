@@ -4,8 +4,10 @@ Part of `make recordings`.
 
 Every scenario is looked at with everything that the product asks: healthy, with each fault and each question
 planted, and in constrained language; where all is well or a Service is ill, connections are tried as well; steps
-are done and undone where their own fault is planted. What the store knows is not asked again; what nobody asks any
-more is left out. --anew asks everything again, as a change of the stand-ins demands.
+are done and undone where their own fault is planted. The fault that `make lab` plants is looked at together with
+each other one of its scenario, since the README says to plant more while that cluster runs. What the store knows
+is not asked again; what nobody asks any more is left out. --anew asks everything again, as a change of the
+stand-ins demands.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from facts.access import Wishes
 from facts.catalogue import load
 from facts.collector.source import LiveNodes, NodeSource
 from facts.session import Session
-from lab.catalogue import catalogue
+from lab.catalogue import DEFAULT, catalogue
 from lab.faults import FAULTS, QUESTIONS
 from lab.practice import Practice
 from lab.windows import commands
@@ -38,8 +40,10 @@ from playbooks.journal import Journal
 from playbooks.lock import Locking
 from playbooks.step import NotPossible, Step, steps
 from targets.deadline import Deadline
+from targets.errors import Unreachable
 from targets.target import ClusterTarget, NodeRef
 
+FIRST = "cni.flannel.vni"  # what `make lab` plants
 CONDITIONS = ("clm", "not-elevated")  # those that change what scripts answer
 
 
@@ -73,6 +77,8 @@ class DirectWays:
     practice: Practice
 
     def open(self, node: NodeRef) -> DirectWay:
+        if node.name not in self.practice.nodes:
+            raise Unreachable(f"{node.name} is no node of the lab.")
         return DirectWay(self.practice.nodes[node.name])
 
 
@@ -81,6 +87,7 @@ class Recording:
 
     def __init__(self, scenario: str, learner: Learner) -> None:
         self.scenario = scenario
+        self.learner = learner
         self.practice = Practice(scenario, FixedClock(), use_engine=False, replay=learner.replay)
         self.cluster: ClusterTarget | None = None
 
@@ -100,21 +107,30 @@ class Recording:
     def everything(self) -> None:
         with self.practice:
             self.look(flows=True)
-            for fault in FAULTS.values():
-                if self.scenario in fault.scenarios:
-                    self.planted(fault.id, next((s for i, s in steps().items() if i == fault.entry), None))
-            for question in QUESTIONS.values():
-                if self.scenario in question.scenarios:
-                    self.planted(f"ask:{question.id}")
-            for condition in CONDITIONS:
-                self.planted(condition)
+            self.each_planted()
+            if self.scenario == DEFAULT:
+                first = self.practice.plant(FIRST)
+                self.each_planted()
+                self.practice.unplant(first)
+
+    def each_planted(self) -> None:
+        for fault in FAULTS.values():
+            if self.scenario in fault.scenarios and fault.id not in self.practice.planted:
+                self.planted(fault.id, next((s for i, s in steps().items() if i == fault.entry), None))
+        for question in QUESTIONS.values():
+            if self.scenario in question.scenarios:
+                self.planted(f"ask:{question.id}")
+        for condition in CONDITIONS:
+            self.planted(condition)
 
     def planted(self, name: str, step: Step | None = None) -> None:
-        print(f"{self.scenario}: {name}", file=sys.stderr)
         full = self.practice.plant(name)
+        print(f"{self.scenario}: {' + '.join(self.practice.planted)}", file=sys.stderr)
         session = self.look(flows=name.removeprefix("ask:").startswith("service."))
         if step is not None:
             self.mended(session, step)
+        if len(self.practice.planted) > 1:
+            self.learner.mixed(self.scenario, self.practice.planted)
         self.practice.unplant(full)
 
     def mended(self, session: Session, step: Step) -> None:

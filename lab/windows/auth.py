@@ -61,7 +61,7 @@ class Verdict:
 class PasswordStore:
     """A node's account in the form that the NTLM acceptor reads."""
 
-    def __init__(self, credentials: Credentials, host: str) -> None:
+    def __init__(self, credentials: Credentials, host: str, folder: Path | None = None) -> None:
         user, password = credentials.user, credentials.password
         if ":" in user + password:
             raise ValueError(
@@ -69,7 +69,7 @@ class PasswordStore:
             )
         domain, _, name = user.rpartition("\\")
         domains = [domain] if domain else ["", host, host.upper(), "WORKGROUP", "."]
-        handle, path = tempfile.mkstemp(prefix="lab-ntlm-")
+        handle, path = tempfile.mkstemp(prefix="lab-ntlm-", dir=folder)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.writelines(f"{d}:{name}:{password}\n" for d in dict.fromkeys(domains))
         self.path = Path(path)

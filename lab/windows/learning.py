@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lab.windows.recordings import (
     Payload,
     Recorded,
     Store,
+    mix,
     parse_input,
     question_key,
     script_key,
@@ -56,7 +57,13 @@ class Learner:
                 for row in rows:
                     self._adopt(key, row, self.old)
             self.store.scripts = self.old.scripts | self.store.scripts
+            self.store.mixes = sorted({*self.old.mixes, *self.store.mixes})
             return self.store
+
+    def mixed(self, scenario: str, planted: Iterable[str]) -> None:
+        """Everything was asked of a cluster in which this is planted together."""
+        with self._lock:
+            self.store.mixes = sorted({*self.store.mixes, mix(scenario, planted)})
 
     def learn(self, text: str, machine: Machine, data: bytes) -> None:
         """See to it that the store can answer. RecordingFailed."""

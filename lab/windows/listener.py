@@ -62,13 +62,14 @@ class Listener:
         host: str,
         conditions: Callable[[], Conditions],
         port: int = 0,
+        folder: Path | None = None,
     ) -> None:
         self._shells = shells
         self._credentials = credentials
         self._tls = tls
         self._host = host
         self._conditions = conditions
-        self._store = PasswordStore(credentials, host)
+        self._store = PasswordStore(credentials, host, folder)
         self._server: socket.socket | None = None
         self._fillers: list[socket.socket] = []
         self._connections: set[socket.socket] = set()

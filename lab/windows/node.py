@@ -31,7 +31,8 @@ class WindowsNode:
     `on_change` is called, in a thread of the node, with the machine after a process has changed it; consequences
     may be derived from it and put back by `apply`.
 
-    Without an engine (none found, or `use_engine` false) PowerShell text is answered by `replay`.
+    Without an engine (none found, or `use_engine` false) PowerShell text is answered by `replay`. The node's own
+    folder is made in `beside`, or where temporary folders are.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class WindowsNode:
         port: int = 0,
         tls_port: int = 0,
         max_shells: int = 30,
+        beside: Path | None = None,
     ) -> None:
         self._machine = copy.deepcopy(machine)
         self._clock = clock or WallClock()
@@ -54,7 +56,7 @@ class WindowsNode:
         self._pwsh = engine.find_pwsh() if use_engine else None
         self._replay = replay
         self._conditions = Conditions()
-        self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{machine.name}-"))
+        self._folder = Path(tempfile.mkdtemp(prefix=f"lab-{machine.name}-", dir=beside))
         # Without an engine nobody looks at the folder, and Windows would not take its links.
         self._state = NodeState(self._folder, self._clock.epoch) if self._pwsh else None
         if self._state is not None:
@@ -64,10 +66,11 @@ class WindowsNode:
         self._running: set[Run] = set()
         host = machine.os.hostname or machine.name
         self.shells = Shells(self._start_line, host=host, max_shells=max_shells)
-        self._plain = Listener(self.shells, credentials, None, host, lambda: self._conditions, port)
-        self._secure = (
-            Listener(self.shells, credentials, tls, host, lambda: self._conditions, tls_port) if tls else None
-        )
+        self._plain = self._listener(credentials, None, host, port)
+        self._secure = self._listener(credentials, tls, host, tls_port) if tls else None
+
+    def _listener(self, credentials: Credentials, tls: Tls | None, host: str, port: int) -> Listener:
+        return Listener(self.shells, credentials, tls, host, lambda: self._conditions, port, self._folder)
 
     # -- life
 

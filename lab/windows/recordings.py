@@ -61,12 +61,14 @@ class Recorded(msgspec.Struct):
 class Store(msgspec.Struct):
     """The file: answers by question, each text once; and what was asked, so that a change of it is noticed.
 
-    `scripts`: digests (`script_key`) of every script that has answers here, with the question's id.
+    `scripts`: digests (`script_key`) of every script that has answers here, with the question's id. `mixes`: what
+    was planted together when it was looked at (`mix`); one at a time everything was.
     """
 
     questions: dict[str, list[Recorded]] = {}
     texts: list[str] = []
     scripts: dict[str, str] = {}
+    mixes: list[str] = []
 
     def add(self, key: str, recorded: Recorded) -> None:
         self.questions.setdefault(key, []).append(recorded)
@@ -78,6 +80,11 @@ class Store(msgspec.Struct):
         except ValueError:
             self.texts.append(text)
             return len(self.texts) - 1
+
+    def holds(self, scenario: str, planted: Iterable[str]) -> bool:
+        """Whether all answers of a cluster in which this is planted were recorded."""
+        names = list(planted)
+        return len(names) < 2 or mix(scenario, names) in self.mixes
 
     def find(
         self, key: str, machine: Machine, epoch: float, looks: dict[str, str] | None = None
@@ -122,6 +129,11 @@ class Asked:
 
     minimum: str
     payload: Payload | None
+
+
+def mix(scenario: str, planted: Iterable[str]) -> str:
+    """What is planted together in a scenario, as a store lists it."""
+    return f"{scenario}: {' + '.join(sorted(planted))}"
 
 
 def parse_input(data: bytes) -> Asked | None:

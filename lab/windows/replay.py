@@ -30,7 +30,13 @@ from lab.windows.runs import Run
 from lab.windows.times import shifted
 from lab.world.machine import File, Machine
 
+_LATE = {"error": {"type": "kwinnow.deadline", "hresult": "", "fqid": "", "message": ""}}
 NOT_RECORDED = "lab.not-recorded"
+_WHY = (
+    "The practice cluster has no recording of this script for this mix of faults; "
+    "with PowerShell 7 (pwsh) on PATH its nodes answer everything."
+)
+_HINT = "Start the practice cluster where pwsh is found, or take faults out with kwinnow lab --unplant."
 _FIELDS = {name: decoder(kind) for name, kind in get_type_hints(Machine).items()}
 _FILE = decoder(File | None)
 _CHANGE = decoder(Change)
@@ -127,7 +133,7 @@ class ReplayRun(Run):
             if self._clock.wait(max(0.0, question.seconds - waited), self._stop):
                 return
             waited = max(waited, question.seconds)
-            self._give(question, _error("kwinnow.deadline"), ms=int(question.seconds * 1000))
+            self._give(question, _LATE, ms=int(question.seconds * 1000))
         self._say(f"~kw done {len(asked.payload.questions)}")
         self.end(0)
 
@@ -136,7 +142,14 @@ class ReplayRun(Run):
 
     def _found(self, recorded: Recorded | None) -> dict[str, Any]:
         if recorded is None:
-            return _error(NOT_RECORDED, "The lab has no recording of this script for this state of the node.")
+            error = {
+                "type": NOT_RECORDED,
+                "hresult": "",
+                "fqid": NOT_RECORDED,
+                "message": _WHY,
+                "hint": _HINT,
+            }
+            return {"error": error}
         answer: dict[str, Any] = json.loads(self._moved(recorded.answer))
         return answer
 
@@ -184,10 +197,6 @@ class ReplayRun(Run):
                 self._machine.files[path] = file
         self._looks.clear()
         self._change(self._machine)
-
-
-def _error(kind: str, message: str = "") -> dict[str, Any]:
-    return {"error": {"type": kind, "hresult": "", "fqid": "", "message": message}}
 
 
 def replay(text: str, machine: Machine, clock: Clock, change: Callable[[Machine], None]) -> Run:

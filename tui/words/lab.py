@@ -14,7 +14,7 @@ import sys
 import threading
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -117,6 +117,8 @@ def command(
         raise click.UsageError(str(error.args[0])) from error
     if not engine:
         click.echo("No PowerShell engine was found: the nodes answer from recordings of one.", err=True)
+    if practice.caveat:
+        click.echo(practice.caveat, err=True)
     return _run(practice, list(words), no_console, as_json)
 
 
@@ -127,13 +129,21 @@ def _changed(plants: tuple[str, ...], unplants: tuple[str, ...]) -> bool:
 
     if not unplants and running() is None:
         return False
+    done: dict[str, Any] = {}
     for name in unplants:
-        done = plant_in_running(name, remove=True)["name"]
-        click.echo(clean_line(f"taken out: {done}"), err=True)
+        done = plant_in_running(name, remove=True)
+        click.echo(clean_line(f"taken out of {_named(done)}: {done['name']}"), err=True)
     for name in plants:
-        done = plant_in_running(name)["name"]
-        click.echo(clean_line(f"planted in the cluster that runs: {done}"), err=True)
+        done = plant_in_running(name)
+        click.echo(clean_line(f"planted in {_named(done)}: {done['name']}"), err=True)
+    if caveat := done.get("caveat"):
+        click.echo(clean_line(caveat), err=True)
     return True
+
+
+def _named(state: dict[str, Any]) -> str:
+    """Which of the clusters that run this is: several may."""
+    return f"the practice cluster {state['scenario']} at {state['server']}"
 
 
 def _list(as_json: bool) -> int:
