@@ -26,10 +26,10 @@ from lab.windows.listener import Tls
 from lab.windows.node import Replay, WindowsNode
 from lab.windows.replay import packaged
 from lab.windows.replay import replay as packaged_replay
-from lab.world import writes
 from lab.world.derive import derive
 from lab.world.machine import Machine
 from lab.world.net import admits
+from lab.world.restart import delete_pod
 from lab.world.scenarios import build
 from lab.world.state import Key, LogLine, Object, World
 
@@ -204,7 +204,6 @@ class Practice:
             for one in self.planted:
                 self._apply(self._world, one)
             self._world.objects |= copy.deepcopy(self._written)
-            derive(self._world)
             self._publish()
             self._set_conditions()
             return known[0]
@@ -294,21 +293,23 @@ class Practice:
 
     def _write(self, key: Key, item: Object | None, expected: str) -> Object:
         with self._lock:
-            self._world.now = self._clock.now()
             if item is None:
                 stored = self._store.drop(key) or {}
                 self._written.pop(key, None)
-                writes.remove(self._world, key)
+                if key[1] == "Pod":
+                    delete_pod(self._world, key[2], key[3])
+                else:
+                    self._world.objects.pop(key, None)
             else:
-                made = key in self._written or key not in self._world.objects
                 stored = self._store.save(key, item, expected=expected)
-                writes.put(self._world, key, stored)
-                if made:  # what is there without them is as it was once a fault is taken out
-                    self._written[key] = self._world.objects[key]
+                plain = copy.deepcopy(stored)
+                plain["metadata"].pop("resourceVersion", None)
+                self._world.objects[key] = plain
+                self._written[key] = plain
             if key[1] != "Lease":
+                self._world.now = self._clock.now()
                 derive(self._world)
                 self._publish()
-                stored = self._store.get(key) or stored  # with what controllers have made of it
             return stored
 
     def _read_log(self, namespace: str, pod: str, container: str) -> list[LogLine]:
