@@ -23,10 +23,12 @@ from checks.finding import (
 from checks.ranking import Ranked, rank
 from facts.answers import Answer
 from facts.asking import arguments, failures
+from facts.cluster.nodes import Nodes
 from facts.fact import Fact, Failed, NotApplicable
 from facts.needs import Need
 from targets.clean import clean, clean_line
 
+NO_WINDOWS = "This cluster has no Windows nodes."
 EXCERPT = 400  # characters of a fact that a check did not narrow
 
 
@@ -63,11 +65,21 @@ def judge(session: Knows, checks: Iterable[Check] | None = None, run: Run | None
     """Run `checks` (all of them by default) on everything that is known now; `run` stands in for `one`."""
     run = run or one
     outcomes: list[Outcome] = []
+    bare = no_windows(session)
     for check in load().values() if checks is None else checks:
         places = session.windows_nodes() if check.node_scope else [""]
-        outcomes += [run(check, session, node) for node in places or [""]]
+        if not places and bare:
+            outcomes.append(Outcome(check.id, "", OutcomeKind.SKIPPED, NO_WINDOWS))
+        else:
+            outcomes += [run(check, session, node) for node in places or [""]]
     findings = [f for o in outcomes for f in o.findings]
     return Report(tuple(outcomes), rank(findings, graph().edges(findings)))
+
+
+def no_windows(session: Knows) -> bool:
+    """Whether the nodes are known and no Windows node is among them: then there is nothing to judge on one."""
+    nodes = session.answer(Nodes).value
+    return isinstance(nodes, Nodes) and not nodes.windows
 
 
 def one(check: Check, session: Knows, node: str) -> Outcome:

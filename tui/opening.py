@@ -114,6 +114,9 @@ def unknown_nodes(session: Session) -> TargetError | None:
     hint = f"Did you mean {near[0]}?" if near else f"Windows nodes: {', '.join(known) or 'none'}."
     if typed != missing[0]:  # on screen it would look like a name that the cluster has
         return TargetError(f"The name {missing[0]!a} holds characters that no node's name can have.", hint)
+    if isinstance(value, Nodes) and typed in (n.name for n in value.linux):
+        what = f"{typed} is a node of this cluster and runs Linux; kwinnow looks into Windows nodes."
+        return TargetError(what, f"Windows nodes: {', '.join(known) or 'none'}.")
     return TargetError(f"The cluster has no Windows node {typed}.", hint)
 
 

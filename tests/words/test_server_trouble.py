@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from badserver import BadServer, Call, Step
@@ -78,3 +79,56 @@ def test_an_auth_provider_that_kubernetes_has_removed(
     assert (done.code, done.out) == (2, "")
     assert "“gcp” of user “u” is not supported" in done.err and "gke-gcloud-auth-plugin" in done.err
     assert "Traceback" not in done.err
+
+
+LINUX = {
+    "metadata": {"name": "cp-1", "labels": {"kubernetes.io/os": "linux"}},
+    "status": {
+        "nodeInfo": {"operatingSystem": "linux"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    },
+}
+
+
+def _cluster(nodes: list[dict[str, Any]] | None) -> Step:
+    """A healthy cluster with these nodes and nothing else."""
+    everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+
+    def step(call: Call) -> None:
+        path = call.path.partition("?")[0]
+        if path == "/version":
+            call.json({"gitVersion": "v1.30.0"})
+        elif path == "/livez":
+            call.answer(200, b"ok")
+        elif "selfsubjectrules" in path:
+            call.json({"status": {"resourceRules": [everything], "nonResourceRules": []}}, 201)
+        elif path.startswith("/api/v1/namespaces/") and path.count("/") == 6:
+            call.json(status(404, "not found", "NotFound"), 404)
+        else:
+            call.json({"metadata": {}, "items": nodes if path == "/api/v1/nodes" else None})
+
+    return step
+
+
+@pytest.mark.parametrize("nodes", [[LINUX], None], ids=["Linux alone", "no node at all"])
+def test_a_cluster_without_windows_nodes_is_healthy(
+    run: Kwinnow, tmp_path: Path, nodes: list[dict[str, Any]] | None
+) -> None:
+    with BadServer(_cluster(nodes)) as server:
+        kubeconfig = kubeconfig_of(server.url, tmp_path)
+        judged = run("check", "--json", "--kubeconfig", kubeconfig)
+        asked = run("facts", "hns", "--kubeconfig", kubeconfig)
+    report = json.loads(judged.out)
+    assert (judged.code, report["findings"], report["unknown"]) == (0, [], [])
+    assert report["counts"]["passed"] > 10, "the cluster's own checks run"
+    for done in (judged, asked):
+        assert (
+            done.err == "kwinnow: This cluster has no Windows nodes. Only the cluster itself was looked at.\n"
+        )
+
+
+def test_a_linux_node_is_known_as_one(run: Kwinnow, tmp_path: Path) -> None:
+    with BadServer(_cluster([LINUX])) as server:
+        done = run("why", "cp-1", "--kubeconfig", kubeconfig_of(server.url, tmp_path))
+    assert (done.code, done.out) == (2, "")
+    assert "cp-1 is a node of this cluster and runs Linux" in done.err

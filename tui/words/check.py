@@ -16,6 +16,7 @@ from tui.words.common import (
     print_json,
     probe_option,
     session_for,
+    tell_no_windows,
 )
 
 
@@ -47,6 +48,7 @@ def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...]
     wanted = chosen(ids)
     with session_for(options_from(given, save)) as held:
         gather(held.session, {Rights, *(fact for check in wanted for fact in check.facts)})
+        tell_no_windows(held.session)
         report = judge(held.session, wanted)
     if as_json:
         print_json(report_json(report))

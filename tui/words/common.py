@@ -140,6 +140,14 @@ def gather(session: Session, facts: Iterable[type[Fact]]) -> None:
         raise error
 
 
+def tell_no_windows(session: Session) -> None:
+    """Say on stderr that nothing of Windows nodes can be told, because there are none."""
+    from checks.engine import NO_WINDOWS, no_windows
+
+    if no_windows(session):
+        click.echo(f"kwinnow: {NO_WINDOWS} Only the cluster itself was looked at.", err=True)
+
+
 def known_nodes(session: Session) -> Nodes:
     """The nodes. Where they could not be listed, the TargetError that says why: nothing can be told of any."""
     from facts.cluster.nodes import Nodes

@@ -18,6 +18,7 @@ from tui.words.common import (
     print_json,
     probe_option,
     session_for,
+    tell_no_windows,
 )
 
 
@@ -58,6 +59,7 @@ def command(names: tuple[str, ...], as_json: bool, only_list: bool, scripts: boo
     wanted = [known[n] for n in names or known]
     with session_for(options_from(given)) as held:
         gather(held.session, [q.fact for q in wanted])
+        tell_no_windows(held.session)
         answers = [a for q in wanted for a in _answers(held.session, q)]
     if as_json:
         print_json({"facts": answers})

@@ -51,6 +51,8 @@ def command(as_json: bool, **given: Any) -> int:
                 lost = True
                 row |= {"why": failed.why, "hint": failed.hint}
             rows.append(row)
+    if not rows:
+        click.echo("kwinnow: The cluster has no nodes.", err=True)
     if as_json:
         print_json({"nodes": rows})
     else:
