@@ -179,7 +179,10 @@ def refused(chosen: Chosen, method: str, path: str, code: int, body: bytes) -> T
             "A login page or proxy stands before it: check the server URL and the proxy.",
         )
     return ApiError(
-        f"{server} refused to {verb} {bare} ({code}){said}.", http_status=code, reason=status.reason
+        f"{server} refused to {verb} {bare} ({code}){said}.",
+        "Ask again; if it lasts, look at the API server's log and at what stands before it.",
+        http_status=code,
+        reason=status.reason,
     )
 
 

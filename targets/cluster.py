@@ -26,6 +26,7 @@ from targets.target import CommandLog
 T = TypeVar("T")
 
 PAGE = 500
+TIMES = 3  # that a list is begun
 _LARGEST_ANSWER = 256 << 20  # bytes; a page of 500 large objects is about 10 MB
 _GONE = 410
 
@@ -111,9 +112,13 @@ class Cluster:
         deadline: Deadline | None = None,
         hold: Hold | None = None,
     ) -> Listing[T]:
-        """As `list`, with the resourceVersion of the list. If the server forgets where we are, once anew."""
+        """As `list`, with the resourceVersion of the list.
+
+        Where the server forgets in the middle what it was listing (410), the list is begun anew, TIMES in all: so the
+        API's documentation wants it ("Retrieving large results sets in chunks").
+        """
         deadline = deadline or Deadline(self.seconds)
-        restarted = False
+        begun = 1
         more = ""
         items: list[T] = []
         while True:
@@ -122,14 +127,26 @@ class Cluster:
             try:
                 page = self._fetch(request, deadline, _page_type(item), hold)
             except ApiError as error:
-                if error.http_status != _GONE or not more or restarted:
+                if error.http_status != _GONE or not more:
                     raise
-                restarted, more, items = True, "", []
+                if begun == TIMES:
+                    raise self._forgotten(path) from None
+                begun, more, items = begun + 1, "", []
                 continue
             items += page.items or []
             more = page.metadata.more
             if not more:
                 return Listing(items, page.metadata.resource_version)
+
+    def _forgotten(self, path: str) -> ApiError:
+        return ApiError(
+            f"{self.server} forgot the list {_bare(path)} before it was read to its end (410), also when it was begun "
+            f"anew: {TIMES} times in all.",
+            "Ask again when less changes; if it lasts, see how soon the API server compacts "
+            "(--etcd-compaction-interval) and what slows the answers.",
+            http_status=_GONE,
+            reason="Expired",
+        )
 
     def text(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from badserver import BadServer, Call, Step
-from faulthelp import status
+from faulthelp import page, status
 from wordkit import Kwinnow, kubeconfig_of
 
 
@@ -30,6 +30,12 @@ TROUBLE: dict[str, Step] = {
     "401": lambda call: call.json(status(401), 401),
     "403": lambda call: call.json(status(403), 403),
     "404": _no_kubernetes,
+    "410": lambda call: call.json(status(410, "too old", "Expired"), 410),
+    "410 in mid-list": lambda call: (
+        call.json(status(410, "too old", "Expired"), 410)
+        if "continue" in call.path
+        else call.json(page(["n"], "t"))
+    ),
     "429": lambda call: call.json(status(429), 429, Retry_After="0"),
     "500": lambda call: call.json(status(500), 500, Retry_After="0"),
     "503": lambda call: call.json(status(503), 503, Retry_After="0"),
