@@ -186,6 +186,9 @@ def refused(chosen: Chosen, method: str, path: str, code: int, body: bytes) -> T
     )
 
 
+_CHECK_PROXY = "Check proxy-url of the cluster entry, or HTTPS_PROXY and NO_PROXY."
+
+
 def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy: str = "") -> TargetError:
     """The error for an exchange that ended without an answer, or in the middle of one."""
     server, bare = chosen.cluster.server, urlsplit(path).path
@@ -194,7 +197,7 @@ def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy
     if isinstance(error, u3.ProxyError):
         return Unreachable(
             f"The proxy {way} on the way to {server} does not let us through: {_innermost(error)}.",
-            "Check proxy-url of the cluster entry, or HTTPS_PROXY and NO_PROXY.",
+            _CHECK_PROXY,
         )
     if isinstance(error, u3.SSLError):
         inner = next(
@@ -207,14 +210,16 @@ def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy
             "Check the server URL, the VPN and the resolver.",
         )
     if isinstance(error, u3.NewConnectionError):  # is a ConnectTimeoutError too, so it comes first
+        if proxy:
+            return _socks_broken(error, server, way)
         cause = _innermost(error)
-        return Unreachable(
-            f"No connection to {server}{through}: {cause}.", "Does the API server run, on this port?"
-        )
+        return Unreachable(f"No connection to {server}: {cause}.", "Does the API server run, on this port?")
     if isinstance(error, u3.ConnectTimeoutError):
         return Unreachable(
             f"{server} did not take a connection in time{through}.",
-            "A firewall may drop it: check VPN and address.",
+            f"A firewall may drop it. {_CHECK_PROXY}"
+            if proxy
+            else "A firewall may drop it: check VPN and address.",
         )
     if isinstance(error, u3.ReadTimeoutError):
         return DeadlineExceeded(
@@ -226,6 +231,34 @@ def broken(error: u3.HTTPError, chosen: Chosen, path: str, seconds: float, proxy
         return MalformedAnswer(f"{server} broke off in the middle of {bare}.", "Is it restarting? Try again.")
     return Unreachable(
         f"The connection to {server} broke: {_innermost(error)}.", "Is it restarting? Try again."
+    )
+
+
+def _socks_broken(error: u3.HTTPError, server: str, way: str) -> TargetError:
+    """Whether the SOCKS proxy is not there, refuses, or cannot reach the server."""
+    import socks  # PySocks; it is loaded where such a proxy is in use
+
+    said: BaseException | None = error
+    while said is not None and not isinstance(said, socks.ProxyError):
+        said = said.__cause__ or said.__context__
+    while isinstance(said, socks.ProxyError) and isinstance(said.socket_err, socks.ProxyError):
+        said = said.socket_err  # PySocks wraps its own errors too
+    if isinstance(said, socks.SOCKS5Error):
+        reason = said.msg.partition(": ")[2].lower()
+        return Unreachable(
+            f"The proxy {way} answers, and cannot open a connection to {server}: {reason}.",
+            "Check the server URL, and what the proxy may reach.",
+        )
+    if isinstance(said, socks.SOCKS5AuthError):
+        return Unreachable(
+            f"The proxy {way} on the way to {server} wants a login that it accepts.",
+            "Give it in proxy-url: socks5://USER:PASSWORD@HOST:PORT.",
+        )
+    if isinstance(said, socks.GeneralProxyError):
+        return Unreachable(f"The proxy {way} on the way to {server} does not speak SOCKS5.", _CHECK_PROXY)
+    return Unreachable(
+        f"The proxy {way} on the way to {server} does not answer: {_innermost(error)}.",
+        f"Does it run, on this port? {_CHECK_PROXY}",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import socket
 import threading
 from datetime import timedelta
@@ -111,6 +112,43 @@ def test_a_proxy_that_refuses_or_is_not_there_is_named_without_its_password(tmp_
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     error = failure(cluster_at("https://k8s.invalid:6443", entry={"proxy_url": url}), Unreachable)
     assert "connection refused" in error.what and url in error.what
+    url = url.replace("http", "socks5").replace("//", f"//me:{CANARY}@")
+    error = failure(cluster_at("https://k8s.invalid:6443", entry={"proxy_url": url}), Unreachable)
+    assert "The proxy socks5://…@127" in error.what and "does not answer: connection refused" in error.what
+    assert "Does it run" in error.hint and "proxy-url" in error.hint and "API server" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "fix"),
+    [
+        (
+            b"\x05\x00|\x05\x05\x00\x01" + bytes(6),
+            "answers, and cannot open .* connection refused",
+            "server URL",
+        ),
+        (b"\x05\x00|\x05\x02\x00\x01" + bytes(6), "not allowed by ruleset", "what the proxy may reach"),
+        (b"\x05\xff|", "wants a login", "USER:PASSWORD"),
+        (b"HTTP/1.1 400\r\n|", "does not speak SOCKS5", "proxy-url"),
+        (b"|", "does not speak SOCKS5", "proxy-url"),
+    ],
+)
+def test_a_socks_proxy_that_fails_says_how(answer: bytes, said: str, fix: str) -> None:
+    first, _, second = answer.partition(b"|")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(2 + 255)
+                sock.sendall(first)
+                if second:
+                    sock.recv(4 + 1 + 255 + 2)
+                    sock.sendall(second)
+
+        threading.Thread(target=serve, daemon=True).start()
+        proxy = f"socks5://127.0.0.1:{listener.getsockname()[1]}"
+        error = failure(cluster_at("https://k8s.invalid:6443", entry={"proxy_url": proxy}), Unreachable)
+    assert proxy in error.what and re.search(said, error.what) and fix in error.hint
 
 
 def test_socks_lets_the_proxy_resolve_the_name() -> None:
