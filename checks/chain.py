@@ -93,6 +93,16 @@ def first_cause(report: Report, node: str) -> Finding | None:
     return next(roots, effect)
 
 
+def unexplained(cause: Finding | None, links: list[Outcome]) -> str:
+    """Why the first cause is none: the condition itself, for which nothing accounts that was found. Else ""."""
+    if cause is None or cause.id != NOT_READY:
+        return ""
+    blind = sum(o.kind in (OutcomeKind.UNKNOWN, OutcomeKind.BROKEN) for o in links)
+    if not blind:
+        return "No link of the walk is broken: the cause lies where kwinnow does not look."
+    return f"No link was found broken, but {blind} could not be told (?): the cause may be one of them."
+
+
 def _above(key: str, explained_by: dict[str, tuple[str, ...]]) -> Iterator[str]:
     """The keys of all findings that account for `key`, directly or not."""
     seen: set[str] = set()

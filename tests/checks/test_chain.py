@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from checks.cases import Change, Draft, change, drafted, fields
-from checks.chain import NOT_READY, STAGES, chain, first_cause, links, stage
+from checks.chain import NOT_READY, STAGES, chain, first_cause, links, stage, unexplained
 from checks.check import Case, graph, load
 from checks.edits import condition, kubelet_flags, node_object, not_ready, service, silent, way_failed
 from checks.engine import Report, judge
@@ -151,8 +151,13 @@ def test_unreachable_node_is_unknown_with_the_reason() -> None:
 
 def test_unexplained_condition_is_its_own_first_cause() -> None:
     report, node = report_after(silent(), nothing_known)
-    cause = first_cause(report, node)
+    cause, outcomes = first_cause(report, node), chain(report, node)
     assert cause is not None and cause.id == NOT_READY
+    blind = sum(o.kind is OutcomeKind.UNKNOWN for o in outcomes)
+    assert f"{blind} could not be told" in unexplained(cause, outcomes)
+    seeing = [o for o in outcomes if o.kind is not OutcomeKind.UNKNOWN]
+    assert "where kwinnow does not look" in unexplained(cause, seeing)
+    assert unexplained(None, outcomes) == ""
 
 
 def test_silent_kubelet_is_not_blamed_for_what_it_says_itself() -> None:

@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from consolekit import SIZES, console, judged, screen_text, session_with, until
 
+from checks.cases import fails
 from checks.chain import first_cause
 from checks.cni.flannel_vni import of_net_conf
 from checks.edits import condition, node_object, service
 from checks.engine import judge
+from facts.node.windows import Services
 from tui.panes.table import Table
 from tui.screens.findings import FindingsScreen
 from tui.seen import Whys, first_causes
@@ -38,6 +40,26 @@ def test_the_fleet_names_what_makes_a_node_not_ready(size: tuple[int, int]) -> N
             await until(pilot, lambda: f"Why it is not ready  {STOPPED}" in screen_text(app))
             app.screen.query_one(Table).put("win-2")
             await until(pilot, lambda: f"First cause  {VNI}" in screen_text(app))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_where_no_cause_was_found_none_is_named(size: tuple[int, int]) -> None:
+    ready = node_object(condition("Ready", "False", "nobody knows", "KubeletNotReady"), node="win-1")
+
+    async def run() -> None:
+        app = console(ready, fails(Services, node="win-1"))
+        async with app.run_test(size=size) as pilot:
+            await judged(pilot, app)
+            app.screen.query_one(Table).put("win-1")
+            await until(pilot, lambda: "Not ready, and no cause was found" in screen_text(app))
+            await pilot.press("f")
+            await until(pilot, lambda: "node.notready" in screen_text(app))
+            assert "◀" not in screen_text(app)
+            await pilot.press("w")
+            await until(pilot, lambda: "No link was found broken, but" in screen_text(app))
+            assert "◀" not in screen_text(app) and "first cause" not in screen_text(app)
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from checks.chain import NOT_READY
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
 from tui.banner import old_since
@@ -71,7 +72,9 @@ neither wrong nor right."""
         work = self.kwinnow.work
         self._old = set(work.waits_for()) if work and old_since(self.kwinnow, "") else set()
         # On one node: what makes it not ready before all else, for that is what one came for.
-        for cause in sorted(report.ranked.causes, key=lambda f: not (self.node and f.key in marks)):
+        for cause in sorted(
+            report.ranked.causes, key=lambda f: not (self.node and (f.key in marks or f.id == NOT_READY))
+        ):
             effects = report.ranked.consequences(cause.key)
             if self.node and not any(f.node == self.node for f in (cause, *effects)):
                 continue
@@ -98,7 +101,7 @@ neither wrong nor right."""
         """By the key of a finding, whom it makes not ready."""
         nodes: dict[str, list[str]] = {}
         for node, cause in self.kwinnow.seen.whys.of(report).items():
-            if self.node in ("", node):
+            if self.node in ("", node) and cause.id != NOT_READY:  # no cause was found for that one
                 nodes.setdefault(cause.key, []).append(node)
         return {
             key: f"{found[0]} is" if len(found) == 1 else f"{len(found)} nodes are"

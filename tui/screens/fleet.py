@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
+from checks.chain import NOT_READY
 from checks.finding import OutcomeKind
 from facts.access import Access
 from tui.commands import FLEET, bindings
@@ -99,7 +100,10 @@ makes it so (w walks the way to it)."""
         if found.cause is not None:
             sign, style = SEVERITY[found.cause.severity]
             ill = found.os == "windows" and found.ready != "True"
-            text.append(f"{sign} {'Why it is not ready' if ill else 'First cause'}  ", style)
+            why = (
+                "Not ready, and no cause was found" if found.cause.id == NOT_READY else "Why it is not ready"
+            )
+            text.append(f"{sign} {why if ill else 'First cause'}  ", style)
             text.append_text(block(f"{found.cause.id}: {found.cause.message}\n"))
             text.append_text(block(f"  Remedy: {found.cause.remedy}\n" if found.cause.remedy else ""))
         elif found.judged and not found.doubted and not found.errors + found.warnings:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rich.text import Text
 
-from checks.chain import chain, first_cause
+from checks.chain import chain, first_cause, unexplained
 from checks.check import load
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
@@ -57,11 +57,12 @@ link, f all findings of the node."""
         links, cause = self._links()
         titles = {str(c.id): c.title for c in load().values()}
         old = old_since(self.kwinnow, self.node)
+        open_end = unexplained(cause, links)
         rows = []
         for outcome in links:
             sign, style = OUTCOME[outcome.kind]
             said = " ".join(f.message for f in outcome.findings) or outcome.why.strip().split("\n")[-1]
-            first = cause is not None and cause.id == outcome.id
+            first = cause is not None and not open_end and cause.id == outcome.id
             name = line(outcome.id, "bold" if outcome.kind is OutcomeKind.FOUND else "")
             passed = outcome.kind is OutcomeKind.PASSED
             shown = line(titles[outcome.id] if passed or not said else said, QUIET if passed else "")
@@ -96,7 +97,9 @@ link, f all findings of the node."""
         text = Text()
         if report is None:
             return text
-        if cause is not None and cause.id not in {o.id for o in links}:
+        if open_end := unexplained(cause, links):
+            text.append_text(block(f"{open_end}\n\n", UNSURE))
+        elif cause is not None and cause.id not in {o.id for o in links}:
             text.append("First cause  ", BAD).append_text(block(f"{cause.id}: {cause.message}\n\n"))
         elif cause is None and not any(o.kind is OutcomeKind.FOUND for o in links):
             unsure = any(o.kind is OutcomeKind.UNKNOWN for o in links)
@@ -135,7 +138,9 @@ link, f all findings of the node."""
             said = " ".join(f.message for f in outcome.findings) or outcome.why
             lines.append(f"- {OUTCOME[outcome.kind][0]} `{outcome.id}` {said}".rstrip())
         text = "\n".join(lines) + "\n"
-        if cause is not None and report is not None:
+        if open_end := unexplained(cause, links):
+            text += f"\n{open_end}\n"
+        elif cause is not None and report is not None:
             text += "\nFirst cause:\n\n" + finding_markdown(cause, report, context, server)
         self.kwinnow.copy_text(text, f"why-{self.node}")
 

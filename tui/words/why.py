@@ -24,7 +24,7 @@ from tui.words.common import (
 @json_option
 def command(node: str, as_json: bool, **given: Any) -> int:
     """Walk the links that can make NODE not ready, in order: passed, found, or could not tell."""
-    from checks.chain import chain, first_cause
+    from checks.chain import chain, first_cause, unexplained
     from checks.check import load
     from checks.engine import judge
     from checks.finding import OutcomeKind, Severity
@@ -43,6 +43,7 @@ def command(node: str, as_json: bool, **given: Any) -> int:
         print_json([{"id": o.id, "outcome": o.kind.value, "why": _why(o)} for o in links])
         return of_report(report, Severity.WARN)
     cause = first_cause(report, node)
+    open_end = unexplained(cause, links)
     signs = {
         OutcomeKind.PASSED: "✔",
         OutcomeKind.FOUND: "✖",
@@ -53,10 +54,12 @@ def command(node: str, as_json: bool, **given: Any) -> int:
     for outcome in links:
         if outcome.kind is OutcomeKind.SKIPPED:
             continue
-        mark = "  ◀ first cause" if cause is not None and cause.id == outcome.id else ""
+        mark = "  ◀ first cause" if cause and not open_end and cause.id == outcome.id else ""
         said = _why(outcome) or titles[outcome.id]
         click.echo(clean_line(f"{signs[outcome.kind]} {outcome.id:34} {said}{mark}"))
-    if cause is not None:
+    if open_end:
+        click.echo(f"\n{open_end}")
+    elif cause is not None:
         click.echo(clean_line(f"\nFirst cause: {cause.message}"))
         click.echo(clean_line(f"Remedy: {cause.remedy}"))
     return of_report(report, Severity.WARN)
