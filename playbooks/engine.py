@@ -15,7 +15,7 @@ from facts.fact import Failed
 from facts.session import Session
 from playbooks import node_side
 from playbooks.audit import Audit, audit_line, who
-from playbooks.journal import Entry, Journal, Mark, now
+from playbooks.journal import Entry, Journal, Mark, last_run, now
 from playbooks.lock import Held, Locking, locked
 from playbooks.node_side import Acted, Locked, Refused, Untrusted
 from playbooks.plan import Ended, Plan, no_finding, told
@@ -115,7 +115,7 @@ class StepRunner:
         there = self._node_entries(step, node)
         if isinstance(there, Failed):
             self.tell(f"The node's own journal is not used: {there.why}")
-        run = here if isinstance(there, Failed) or not there else [e for e in there if e.run == there[-1].run]
+        run = here if isinstance(there, Failed) else last_run(there) or here
         undoes = next((e for e in run if e.before is not None), None)
         if undoes is None:
             where = f"Neither the journal {self.journal.path} nor the one on {node}"
@@ -186,10 +186,14 @@ class StepRunner:
         return self._verified(plan, said)
 
     def _verified(self, plan: Plan, said: Acted) -> Ended:
-        self._note(plan, Mark.ACTED, before=said.before)
+        self._note(plan, Mark.DROPPED if said.nothing else Mark.ACTED, before=said.before)
         self.tell("verifying")
         outcome = self.verify(plan.step, plan.node)
         if outcome.kind is OutcomeKind.PASSED:
+            if said.nothing:
+                why = "Somebody had done it in the meantime: nothing was changed, and an undo takes theirs back."
+                self._audit(plan, "nothing", why)
+                return Ended(Mark.DROPPED, why, outcome, plan.run)
             return self._end(plan, Mark.DONE, "", outcome)
         why = outcome.why or " ".join(f.message for f in outcome.findings) or "The check could not be made."
         return self._end(plan, Mark.FAILED, f"It was done, and the check does not pass: {why}", outcome)

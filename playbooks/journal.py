@@ -28,7 +28,7 @@ class Mark(StrEnum):
     FAILED = "failed"
     UNDOING = "undoing"
     UNDONE = "undone"
-    DROPPED = "dropped"  # nothing was done: refused, or found to be unnecessary before it began
+    DROPPED = "dropped"  # nothing was done: refused, or somebody else had done it before
 
 
 CLOSED = frozenset({Mark.DONE, Mark.UNDONE, Mark.DROPPED})
@@ -91,6 +91,13 @@ def read_entries(text: bytes) -> list[Entry]:
     return found
 
 
+def last_run(entries: list[Entry]) -> list[Entry]:
+    """Of the entries of one step on one node those of the latest run that may have done something."""
+    dropped = {e.run for e in entries if e.mark is Mark.DROPPED}
+    mine = [e for e in entries if e.run not in dropped]
+    return [e for e in mine if e.run == mine[-1].run] if mine else []
+
+
 class Journal:
     """The journal of one user on this machine."""
 
@@ -106,10 +113,7 @@ class Journal:
 
     def last_run(self, step: str, node: str, server: str) -> list[Entry]:
         """The entries of the latest run of that step on that node of that cluster that may have done something."""
-        mine = [e for e in self.entries() if (e.step, e.node, e.server) == (step, node, server)]
-        dropped = {e.run for e in mine if e.mark is Mark.DROPPED}
-        mine = [e for e in mine if e.run not in dropped]
-        return [e for e in mine if e.run == mine[-1].run] if mine else []
+        return last_run([e for e in self.entries() if (e.step, e.node, e.server) == (step, node, server)])
 
     def open_run(self, step: str, node: str, server: str) -> list[Entry]:
         """The entries of the latest run, if it was broken off or failed; else none."""

@@ -124,4 +124,6 @@ def locked(
             try:
                 release(cluster, node, lease)
             except TargetError as error:
-                tell(f"The lock could not be given back; it runs out in {SECONDS} s. {error.what}")
+                # 409: another console of the same person has it by now, and will give it back.
+                if getattr(error, "http_status", 0) != 409:
+                    tell(f"The lock could not be given back; it runs out in {SECONDS} s. {error.what}")

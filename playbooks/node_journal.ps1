@@ -51,6 +51,7 @@ function Save-Before($now) {
     $last = Get-LastMark
     $goesOn = $last -and ('acting', 'failed', 'undoing' -contains $last.mark -or ($last.mark -eq 'acted' -and $last.run -eq $p.journal.run))
     if ($goesOn -and $last.before) { $kept = $last.before }
+    $kwNoted.goesOn = $goesOn
     Add-Mark 'acting' $kept ''
     $kwNoted.before = $kept
     $kept
@@ -63,7 +64,7 @@ function Invoke-Noted([scriptblock]$act) {
     New-OwnFiles
     $kwTurn = Open-Turn "$kwFolder\acting"
     $kwLock = [IO.File]::Open("$kwFolder\lock.json", 'Open', $(if ($kwTurn) { 'ReadWrite' } else { 'Read' }), 'ReadWrite')
-    $kwNoted = @{ before = $null }
+    $kwNoted = @{ before = $null; goesOn = $false }
     $kwMine = $false
     try {
         $held = Read-Lock $kwLock
@@ -91,8 +92,10 @@ function Invoke-Noted([scriptblock]$act) {
             try { Add-Mark 'failed' $kwNoted.before ([string]$thrown.Exception.Message) } catch { [void]$_ }
             throw $thrown
         }
+        # Somebody else had done it in the meantime: a run that changed nothing must not stand before theirs in an undo.
+        $result.nothing = $j.act -ne 'undo' -and -not $result.changed -and -not $kwNoted.goesOn
         # It is done: what cannot be written now is told, and does not make it undone.
-        try { Add-Mark $(if ($j.act -eq 'undo') { 'undone' } else { 'acted' }) $kwNoted.before '' } catch { $result.unwritten = [string]$_.Exception.Message }
+        try { Add-Mark $(if ($j.act -eq 'undo') { 'undone' } elseif ($result.nothing) { 'dropped' } else { 'acted' }) $kwNoted.before '' } catch { $result.unwritten = [string]$_.Exception.Message }
         $result
     } finally {
         if ($kwMine) { try { $kwLock.SetLength(0) } catch { [void]$_ } }

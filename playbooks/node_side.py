@@ -58,11 +58,15 @@ class Untrusted(Refused, tag="untrusted", frozen=True):
 
 
 class Acted(msgspec.Struct, frozen=True):
-    """What an act script returns. `unwritten`: why the node's journal does not have the end of it."""
+    """What an act script returns. `unwritten`: why the node's journal does not have the end of it.
+
+    `nothing`: it was so already, and not by this run; there is nothing of it to take back.
+    """
 
     before: Any = None
     after: Any = None
     changed: bool = True
+    nothing: bool = False
     unwritten: str = ""
 
 

@@ -29,7 +29,8 @@ def plan_last_undo(runner: StepRunner, steps: Mapping[CheckId, Step], node: str)
     for entry in sorted([*here, *there], key=lambda e: e.at):
         if entry.step in known:
             runs.setdefault(entry.run, []).append(entry)
-    acted = [run for run in runs.values() if any(e.before is not None for e in run)]
+    mine = [run for run in runs.values() if all(e.mark is not Mark.DROPPED for e in run)]
+    acted = [run for run in mine if any(e.before is not None for e in run)]
     acted.sort(key=lambda run: (all(e.mark is not Mark.UNDONE for e in run), run[0].at))
     if not acted:
         where = f"Neither the journal {runner.journal.path} nor the one on {node}"

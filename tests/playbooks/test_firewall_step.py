@@ -20,6 +20,7 @@ from playbooks.engine import Plan
 from playbooks.journal import Mark
 from playbooks.lock import Held
 from playbooks.step import NotPossible, steps
+from playbooks.undo import plan_last_undo
 from targets.errors import PermissionDenied
 
 pytestmark = pytest.mark.pwsh
@@ -51,6 +52,22 @@ def test_done_here_and_undone_by_another_person(practice: Practice, sit: Sit) ->
         ("anna@desk", "act", "done"),
         ("ben@desk", "undo", "undone"),
     ]
+
+
+def test_of_two_who_planned_at_once_the_second_changes_nothing_and_the_undo_is_the_firsts(
+    practice: Practice, sit: Sit
+) -> None:
+    practice.plant(FIREWALL)
+    anna, ben = sit("anna@desk"), sit("ben@desk")
+    first, second = anna.plan(), ben.plan()
+    assert anna.runner.run(first).mark is Mark.DONE
+    late = ben.runner.run(second)
+    assert (late.mark, late.outcome and late.outcome.kind) == (Mark.DROPPED, OutcomeKind.PASSED)
+    assert "in the meantime" in late.why and ben.marks()[-1] == "dropped"
+    assert node_marks(practice) == ["acting", "acted", "acting", "dropped"]
+    taken_back = plan_last_undo(ben.runner, steps(), NODE)
+    assert isinstance(taken_back, Plan) and taken_back.run == first.run
+    assert ben.undo().mark is Mark.UNDONE and rule(practice) == "absent"
 
 
 def test_killed_after_the_act_the_run_is_closed_and_can_be_undone(practice: Practice, sit: Sit) -> None:

@@ -212,7 +212,7 @@ class FixScreen(ModalScreen[None]):
         if plan is None or plan.undoes is not None or ended.mark not in (Mark.DONE, Mark.FAILED):
             return
         run = self.runner.journal.last_run(plan.step.check, plan.node, plan.server)
-        if all(entry.before is None for entry in run):
+        if all(entry.before is None or entry.run != ended.run for entry in run):
             return  # it failed before anything was changed
         if plan.step.undo:
             self._say(word(f"… reading the journal on {self.node}, for an undo\n", INFO))
@@ -311,6 +311,8 @@ def result_text(said: Said) -> Text:
     if isinstance(said, Ended):
         if said.mark is Mark.DONE:
             return word("✔ Done; the check passes now.\n", f"bold {GOOD}")
+        if said.mark is Mark.DROPPED:
+            return word("✔ Nothing was left to do. ", f"bold {GOOD}").append_text(block(f"{said.why}\n"))
         if said.mark is Mark.UNDONE:
             found = said.outcome is not None and said.outcome.kind is OutcomeKind.FOUND
             why = f" {said.why}" if said.why else ""

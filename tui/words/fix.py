@@ -243,17 +243,20 @@ class _Fix:
 
     def _ended(self, ended: Ended, plan: Plan | None = None) -> int:
         from checks.finding import OutcomeKind
-        from playbooks.journal import Mark
+        from playbooks.journal import CLOSED, Mark
 
-        self._print(ended.mark.value, why=ended.why, plan=plan, outcome=ended.outcome, run=ended.run)
+        mark = "nothing-to-do" if ended.mark is Mark.DROPPED else ended.mark.value
+        self._print(mark, why=ended.why, plan=plan, outcome=ended.outcome, run=ended.run)
         if ended.mark is Mark.DONE:
             self._say("Done; the check passes now.")
+        elif ended.mark is Mark.DROPPED:
+            self._say(f"Nothing was left to do: {ended.why}")
         elif ended.mark is Mark.UNDONE:
             again = ended.outcome is not None and ended.outcome.kind is OutcomeKind.FOUND
             self._say(f"Undone{'; the check finds the fault again.' if again else '.'} {ended.why}".rstrip())
         else:
             self._say(f"Failed: {ended.why}")
-        return ExitCode.HEALTHY if ended.mark in (Mark.DONE, Mark.UNDONE) else ExitCode.FOUND
+        return ExitCode.HEALTHY if ended.mark in CLOSED else ExitCode.FOUND
 
     def _refused(self, error: Held) -> int:
         self._print("refused", why=str(error))
