@@ -36,11 +36,8 @@ def last_words(logs: NodeLogs | Failed) -> str:
 
 
 def _kubelets(processes: Processes) -> tuple[Process, ...]:
-    """The kubelets of the host. One in a console window has the session of who logged on; containers hold none.
-
-    The collector itself starts one for a moment, to ask it for its version.
-    """
-    found = (p for p in processes.processes if p.name.lower() == "kubelet.exe")
+    """The kubelets of the host. The collector itself starts one for a moment, to ask it for its version."""
+    found = processes.named("kubelet")
     return tuple(p for p in found if not p.command_line.rstrip('" ').endswith("--version"))
 
 
@@ -86,6 +83,12 @@ _RKE2 = (no_service("kubelet"), extra_service(Service("rke2", "Running", "Auto")
             "in a console window only",
             CLASSIC_2019,
             (service("kubelet", state="Stopped"), _processes(1, session=2)),
+            quiet=True,
+        ),
+        Case(
+            "a second one inside a container",
+            FLANNEL_2022,
+            (_one_more(session=3), change(Processes, lambda p: replace(p, container_sessions=(3,)))),
             quiet=True,
         ),
         Case(

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Draft, change, fails
+from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fails
 from checks.causes import cause_of
 from checks.check import check
+from checks.edits import no_service
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.proxy.settings import (
     HIDDEN,
@@ -26,7 +27,7 @@ from facts.cluster.workloads import Pods
 from facts.derived.stack import Stack
 from facts.fact import Fact, Failed
 from facts.node.kubernetes import KubeProxy, NodeLogs
-from facts.node.windows import Os, Processes, Service, Services
+from facts.node.windows import Os, Process, Processes, Service, Services
 
 KNOWN_CNI = ("flannel", "calico")
 
@@ -35,6 +36,19 @@ def _without_process(draft: Draft) -> None:
     found = draft.get(Processes)
     left = tuple(p for p in found.processes if p.name.lower() != "kube-proxy.exe")
     draft.put(Processes, replace(found, processes=left))
+
+
+def _in_a_session(*containers: int) -> Change:
+    """kube-proxy alone in session 2, as start.ps1 leaves it in a remote desktop; no service starts it."""
+
+    def apply(draft: Draft) -> None:
+        found = draft.get(Processes)
+        one = Process("kube-proxy.exe", 4711, command_line=r"C:\k\kube-proxy.exe --v=4", session=2)
+        rest = tuple(p for p in found.processes if p.name.lower() != "kube-proxy.exe")
+        draft.put(Processes, replace(found, processes=(*rest, one), container_sessions=containers))
+        no_service("kube-proxy")(draft)
+
+    return apply
 
 
 def _state(service: Service | None) -> str:
@@ -56,6 +70,8 @@ def _state(service: Service | None) -> str:
             finds="node",
         ),
         Case("its service stopped", CLASSIC_2019, (_without_process,), finds="node"),
+        Case("started by start.ps1 in a remote desktop", CLASSIC_2019, (_in_a_session(),), quiet=True),
+        Case("one inside a container is not the host's", CLASSIC_2019, (_in_a_session(2),), finds="node"),
         Case(
             "one as a service and one as a pod",
             FLANNEL_2022,
@@ -97,7 +113,7 @@ def not_running(
         yield Skip("The CNI is not one that kwinnow knows, and it may come with a proxy of its own.")
         return
     proof: dict[type[Fact], str] = {
-        Processes: f"no kube-proxy.exe among {len(processes.processes)} processes",
+        Processes: f"no kube-proxy.exe of the host among {len(processes.processes)} processes",
         Services: _state(service),
     }
     if pod is None:

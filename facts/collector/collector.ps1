@@ -121,9 +121,18 @@ function Find-Pipe([string[]]$wanted) {
     if ($failed) { $names += @($wanted | Where-Object { $names -notcontains $_ -and (Test-Path -LiteralPath "\\.\pipe\$_") }) }
     $names
 }
-# Host processes of one program. Those of ordinary containers live in sessions of their own; 0 is the host's.
+# Sessions of ordinary containers: each has the processes of a Windows of its own, which no logon session has
+# (https://github.com/microsoft/Windows-Containers/issues/254 finds a container by its CExecSvc.exe's session).
+function Get-ContainerSession {
+    Get-CimInstance -ClassName Win32_Process -Filter "Name='CExecSvc.exe' OR Name='wininit.exe'" | Where-Object { $_.SessionId -ne 0 } | ForEach-Object { [int]$_.SessionId } | Sort-Object -Unique
+}
+# Host processes of one program, those of services first: start.ps1 leaves programs in the session of a logon. A
+# kubelet that another question has just asked for its version is none.
 function Get-HostProcess([string]$name) {
-    @(Get-CimInstance -ClassName Win32_Process -Filter "Name='$name'" | Where-Object { $_.SessionId -eq 0 })
+    $found = @(Get-CimInstance -ClassName Win32_Process -Filter "Name='$name'" | Where-Object { [string]$_.CommandLine -notmatch '\s"?--version"?\s*$' })
+    $inside = @()
+    if (@($found | Where-Object { $_.SessionId -ne 0 }).Count -gt 0) { $inside = @(Get-ContainerSession) }
+    @($found | Where-Object { $inside -notcontains [int]$_.SessionId } | Sort-Object -Property SessionId)
 }
 # Nothing secret leaves the node: keys, tokens, passwords and credentials in addresses become <hidden>.
 function Hide-Secrets([string]$text) {

@@ -16,7 +16,7 @@ try {
     $count++
 } catch { [void]$_ }
 try {
-    $known = 'hns', 'vmcompute', 'containerd', 'docker', 'kubelet', 'kube-proxy', 'kubeproxy', 'flanneld', 'CalicoNode', 'CalicoFelix', 'rke2', 'csiproxy', 'W32Time', 'BFE', 'mpssvc', 'Dnscache', 'nvagent', 'SharedAccess', 'vmms', 'RemoteAccess', 'WinRM', 'sshd', 'rancher-wins'
+    $known = 'hns', 'vmcompute', 'containerd', 'docker', 'cri-dockerd', 'cri-docker', 'kubelet', 'kube-proxy', 'kubeproxy', 'flanneld', 'CalicoNode', 'CalicoFelix', 'rke2', 'csiproxy', 'W32Time', 'BFE', 'mpssvc', 'Dnscache', 'nvagent', 'SharedAccess', 'vmms', 'RemoteAccess', 'WinRM', 'sshd', 'rancher-wins'
     $services = @(Get-CimInstance -ClassName Win32_Service | Where-Object { $known -contains $_.Name })
     $list = @($services | ForEach-Object { @{ name = $_.Name; state = [string]$_.State; start_mode = [string]$_.StartMode; path = [string]$_.PathName; account = [string]$_.StartName; pid = [int]$_.ProcessId; exit_code = [long]$_.ExitCode; service_exit_code = [long]$_.ServiceSpecificExitCode } })
     Write-Plain 'services' @{ services = $list }

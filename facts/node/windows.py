@@ -115,13 +115,18 @@ class Processes(Fact, frozen=True):
     """Processes of Kubernetes, the runtime and the CNI, and the process that holds HNS."""
 
     processes: tuple[Process, ...]
+    container_sessions: tuple[int, ...] = ()  # of containers with process isolation
     hns: Process | None = None
     hns_shared: bool = False  # other services live in the same process: its thread count says nothing
 
     def named(self, name: str) -> tuple[Process, ...]:
-        """Host processes called `name` (without .exe), those inside ordinary containers left out."""
+        """Host processes called `name` (without .exe), those inside ordinary containers left out.
+
+        Not session 0 alone: what start.ps1 starts in a remote desktop has the session of that logon.
+        """
         wanted = f"{name}.exe".lower()
-        return tuple(p for p in self.processes if p.name.lower() == wanted and p.session == 0)
+        inside = self.container_sessions
+        return tuple(p for p in self.processes if p.name.lower() == wanted and p.session not in inside)
 
 
 @derived

@@ -79,9 +79,10 @@ def test_flags_of_a_kubelet_that_does_not_run(
 
 
 def test_a_kubelet_inside_a_container_is_not_the_hosts(bench: BenchFactory, machine: Machine) -> None:
-    machine.processes.insert(
-        0, Process("kubelet.exe", 9100, 9000, "kubelet.exe --hostname-override=nested", session=2)
-    )
+    machine.processes[:0] = [
+        Process("kubelet.exe", 9100, 9000, "kubelet.exe --hostname-override=nested", session=2),
+        Process("CExecSvc.exe", 9104, 9000, session=2),
+    ]
     made = bench(machine).facts([Kubelet, Processes])
     kubelet, processes = made[Kubelet], made[Processes]
     assert isinstance(kubelet, Kubelet) and kubelet.flags["hostname-override"] == "win-1"

@@ -1,5 +1,5 @@
 # Services by name, what nssm and the registry keep of them, and the drivers of the virtual switch.
-$names = 'hns', 'vmcompute', 'containerd', 'docker', 'kubelet', 'kube-proxy', 'kubeproxy', 'flanneld', 'CalicoNode', 'CalicoFelix', 'rke2', 'csiproxy', 'W32Time', 'BFE', 'mpssvc', 'Dnscache', 'nvagent', 'SharedAccess', 'vmms', 'RemoteAccess', 'WinRM', 'sshd', 'rancher-wins'
+$names = 'hns', 'vmcompute', 'containerd', 'docker', 'cri-dockerd', 'cri-docker', 'kubelet', 'kube-proxy', 'kubeproxy', 'flanneld', 'CalicoNode', 'CalicoFelix', 'rke2', 'csiproxy', 'W32Time', 'BFE', 'mpssvc', 'Dnscache', 'nvagent', 'SharedAccess', 'vmms', 'RemoteAccess', 'WinRM', 'sshd', 'rancher-wins'
 $drivers = 'vfpext', 'vmsmp', 'vmswitch', 'HvHost', 'wcifs', 'cimfs'
 $list = foreach ($s in Get-CimInstance -ClassName Win32_Service -Filter (@($names | ForEach-Object { "Name='$_'" }) -join ' OR ')) {
     $key = Read-Registry "HKLM:\SYSTEM\CurrentControlSet\Services\$($s.Name)"
