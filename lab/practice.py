@@ -26,10 +26,10 @@ from lab.windows.listener import Tls
 from lab.windows.node import Replay, WindowsNode
 from lab.windows.replay import packaged
 from lab.windows.replay import replay as packaged_replay
+from lab.world import writes
 from lab.world.derive import derive
 from lab.world.machine import Machine
 from lab.world.net import admits
-from lab.world.restart import delete_pod
 from lab.world.scenarios import build
 from lab.world.state import Key, LogLine, Object, World
 
@@ -203,7 +203,10 @@ class Practice:
             self._world = self._fresh()
             for one in self.planted:
                 self._apply(self._world, one)
-            self._world.objects |= copy.deepcopy(self._written)
+            # What people have made stays; what is there without them is as it was.
+            made = {k: v for k, v in self._written.items() if k not in self._world.objects}
+            self._world.objects |= copy.deepcopy(made)
+            derive(self._world)
             self._publish()
             self._set_conditions()
             return known[0]
@@ -293,23 +296,19 @@ class Practice:
 
     def _write(self, key: Key, item: Object | None, expected: str) -> Object:
         with self._lock:
+            self._world.now = self._clock.now()
             if item is None:
                 stored = self._store.drop(key) or {}
                 self._written.pop(key, None)
-                if key[1] == "Pod":
-                    delete_pod(self._world, key[2], key[3])
-                else:
-                    self._world.objects.pop(key, None)
+                writes.remove(self._world, key)
             else:
                 stored = self._store.save(key, item, expected=expected)
-                plain = copy.deepcopy(stored)
-                plain["metadata"].pop("resourceVersion", None)
-                self._world.objects[key] = plain
-                self._written[key] = plain
+                writes.put(self._world, key, stored)
+                self._written[key] = self._world.objects[key]
             if key[1] != "Lease":
-                self._world.now = self._clock.now()
                 derive(self._world)
                 self._publish()
+                stored = self._store.get(key) or stored  # with what controllers have made of it
             return stored
 
     def _read_log(self, namespace: str, pod: str, container: str) -> list[LogLine]:

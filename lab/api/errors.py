@@ -12,6 +12,7 @@ REASONS = {
     405: "MethodNotAllowed",
     409: "Conflict",
     410: "Expired",
+    415: "UnsupportedMediaType",
     429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",
@@ -109,6 +110,38 @@ def version_needed(group: str, resource: str, name: str) -> ApiError:
     cause = {"reason": "FieldValueInvalid", "message": what, "field": field}
     details = {"name": name, "group": group, "kind": resource, "causes": [cause]}
     return ApiError(422, text, reason="Invalid", details=details)
+
+
+def invalid(
+    kind: str, group: str, name: str, field: str, what: str, *, reason: str = "FieldValueInvalid"
+) -> ApiError:
+    """One field of an object is refused. `what` as the server words it: `Invalid value: …: why`."""
+    full = f"{kind}.{group}" if group else kind
+    cause = {"reason": reason, "message": what, "field": field}
+    named = {"name": name} if name else {}
+    details = named | ({"group": group} if group else {}) | {"kind": kind, "causes": [cause]}
+    return ApiError(422, f'{full} "{name}" is invalid: {field}: {what}', reason="Invalid", details=details)
+
+
+def required(kind: str, group: str, name: str, field: str, why: str) -> ApiError:
+    """A field is missing."""
+    what = f"Required value: {why}" if why else "Required value"
+    return invalid(kind, group, name, field, what, reason="FieldValueRequired")
+
+
+def unsupported(accepted: tuple[str, ...]) -> ApiError:
+    """A body of a media type that is not read here."""
+    what = "the body of the request was in an unknown format - accepted media types include: "
+    return ApiError(415, what + ", ".join(accepted))
+
+
+def no_patch() -> ApiError:
+    """A patch of a form that is not known here."""
+    return ApiError(415, "415: Unsupported Media Type", details={})
+
+
+def not_allowed() -> ApiError:
+    return ApiError(405, "the server does not allow this method on the requested resource", details={})
 
 
 def expired(version: int, oldest: int) -> ApiError:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 READ = ("get", "list", "watch")
-WRITE = ("create", "delete", "patch", "update")
+ALL = ("create", "delete", "get", "list", "patch", "update", "watch")
+# Below objects: the name, and what it takes: group, version and kind (empty: as the object), and verbs.
+BELOW: dict[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]] = {
+    "pods": (("log", "", "", ("get",)),),
+    "nodes": (("proxy", "", "NodeProxyOptions", ("get",)),),
+    "deployments": (("scale", "autoscaling/v1", "Scale", ("get", "patch", "update")),),
+    "replicasets": (("scale", "autoscaling/v1", "Scale", ("get", "patch", "update")),),
+    "certificatesigningrequests": (("approval", "", "", ("get", "patch", "update")),),
+}
+# Written by controllers, by kubelets, or by nobody in this lab: changing them would change nothing.
+READ_ONLY = ("endpoints", "endpointslices", "events", "statefulsets", "csinodes")
 
 
 @dataclass(frozen=True)
@@ -18,12 +28,15 @@ class Resource:
     namespaced: bool
     short: tuple[str, ...] = ()
     stored: str = ""
-    writable: bool = False
     categories: tuple[str, ...] = field(default=())
 
     @property
     def api_version(self) -> str:
         return self.stored or self.group_version
+
+    @property
+    def writable(self) -> bool:
+        return self.plural not in READ_ONLY
 
     @property
     def group(self) -> str:
@@ -36,14 +49,14 @@ def resources(minor: int) -> list[Resource]:
     slices = "discovery.k8s.io/v1" if minor >= 21 else "discovery.k8s.io/v1beta1"
     events = "events.k8s.io/v1" if minor >= 19 else "events.k8s.io/v1beta1"
     return [
-        Resource("v1", "configmaps", "ConfigMap", True, ("cm",), writable=True),
+        Resource("v1", "configmaps", "ConfigMap", True, ("cm",)),
         Resource("v1", "endpoints", "Endpoints", True, ("ep",)),
         Resource("v1", "events", "Event", True, ("ev",)),
         Resource("v1", "namespaces", "Namespace", False, ("ns",)),
         Resource("v1", "nodes", "Node", False, ("no",)),
         Resource("v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",)),
         Resource("v1", "persistentvolumes", "PersistentVolume", False, ("pv",)),
-        Resource("v1", "pods", "Pod", True, ("po",), writable=True, categories=("all",)),
+        Resource("v1", "pods", "Pod", True, ("po",), categories=("all",)),
         Resource("v1", "secrets", "Secret", True),
         Resource("v1", "serviceaccounts", "ServiceAccount", True, ("sa",)),
         Resource("v1", "services", "Service", True, ("svc",), categories=("all",)),
@@ -52,7 +65,7 @@ def resources(minor: int) -> list[Resource]:
         Resource("apps/v1", "replicasets", "ReplicaSet", True, ("rs",), categories=("all",)),
         Resource("apps/v1", "statefulsets", "StatefulSet", True, ("sts",), categories=("all",)),
         Resource(certificates, "certificatesigningrequests", "CertificateSigningRequest", False, ("csr",)),
-        Resource("coordination.k8s.io/v1", "leases", "Lease", True, writable=True),
+        Resource("coordination.k8s.io/v1", "leases", "Lease", True),
         Resource(slices, "endpointslices", "EndpointSlice", True, stored="discovery.k8s.io/v1"),
         Resource(events, "events", "Event", True, ("ev",), stored="v1"),
         Resource(
@@ -92,25 +105,23 @@ def resource_list(known: list[Resource], group_version: str) -> dict[str, object
             "singularName": item.kind.lower(),
             "namespaced": item.namespaced,
             "kind": item.kind,
-            "verbs": [*(WRITE if item.writable else ()), *READ],
+            "verbs": list(ALL if item.writable else READ),
         }
         if item.short:
             entry["shortNames"] = list(item.short)
         if item.categories:
             entry["categories"] = list(item.categories)
         entries.append(entry)
-        if item.plural == "pods" and group_version == "v1":
-            entries.append(
-                {"name": "pods/log", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": ["get"]}
-            )
-        if item.plural == "nodes" and group_version == "v1":
+        for name, version, kind, verbs in BELOW.get(item.plural, ()):
+            group, _, number = version.rpartition("/")
             entries.append(
                 {
-                    "name": "nodes/proxy",
+                    "name": f"{item.plural}/{name}",
                     "singularName": "",
-                    "namespaced": False,
-                    "kind": "NodeProxyOptions",
-                    "verbs": ["get"],
+                    "namespaced": item.namespaced,
+                    **({"group": group, "version": number} if group else {}),
+                    "kind": kind or item.kind,
+                    "verbs": list(verbs),
                 }
             )
     if group_version == "authorization.k8s.io/v1":

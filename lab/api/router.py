@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lab.api import podlogs, reads, writes
-from lab.api.errors import ApiError, forbidden, no_such_path
+from lab.api.errors import ApiError, forbidden, no_such_path, not_allowed
+from lab.api.openapi import openapi
 from lab.api.request import Answer, Request, Target, parse_target
-from lab.api.resources import Resource, groups, resource_list
+from lab.api.resources import BELOW, Resource, groups, resource_list
 from lab.api.state import ApiState
 from lab.api.watch import Watcher
 
@@ -66,10 +67,8 @@ class Router:
         if path == "/apis":
             found = [_group(name, versions) for name, versions in known.items()]
             return Answer({"kind": "APIGroupList", "apiVersion": "v1", "groups": found})
-        if path == "/openapi/v3":
-            return Answer({"paths": {}})
         if path.startswith("/openapi"):
-            raise no_such_path()
+            return openapi(request, path)
         parts = path.strip("/").split("/")
         if parts[0] == "apis" and len(parts) == 2 and parts[1] in known:
             return Answer({**_group(parts[1], known[parts[1]]), "kind": "APIGroup", "apiVersion": "v1"})
@@ -105,8 +104,10 @@ class Router:
             raise self._kubelet_proxy(target)
         if target.sub == "status" and method == "GET":
             return reads.get_object(state, request, resource, target)
+        if target.sub and target.sub not in {name for name, *_ in BELOW.get(resource.plural, ())}:
+            raise not_allowed() if target.sub == "status" else no_such_path()
         if target.sub:
-            raise no_such_path()
+            return writes.subresource(state, request, resource, target)
         if method == "GET" and request.flag("watch"):
             return Watcher(state, request, resource, target).events()
         if method == "GET" and target.name:
@@ -114,13 +115,13 @@ class Router:
         if method == "GET":
             return reads.list_objects(state, self._pages, request, resource, target)
         if not resource.writable:
-            raise ApiError(405, "the server does not allow this method on the requested resource", details={})
+            raise not_allowed()
         if method == "POST" and not target.name:
             return writes.create(state, request, resource, target)
         acts = {"PUT": writes.update, "PATCH": writes.patch, "DELETE": writes.delete}
         if method in acts and target.name:
             return acts[method](state, request, resource, target)
-        raise ApiError(405, "the server does not allow this method on the requested resource", details={})
+        raise not_allowed()
 
     def _kubelet_proxy(self, target: Target) -> ApiError:
         why = self._state.kubelet_down(target.name) or "connect: connection refused"

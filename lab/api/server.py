@@ -13,8 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from lab.api import protobuf
 from lab.api.access import User
-from lab.api.errors import ApiError, too_many, unauthorized
+from lab.api.errors import ApiError, no_patch, too_many, unauthorized, unsupported
 from lab.api.request import Answer, Request, split_url
 from lab.api.router import Router
 from lab.api.state import ApiState
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             path, query = split_url(self.path)
             headers = {k.lower(): v for k, v in self.headers.items()}
             request = Request(
-                self.command, path, query, headers, _decoded(body, headers), self._user(headers)
+                self.command, path, query, headers, _decoded(self.command, body, headers), self._user(headers)
             )
             result = self.server.router.handle(request)
         except ApiError as error:
@@ -140,12 +141,10 @@ class _Handler(BaseHTTPRequestHandler):
         return User("system:anonymous", ("system:unauthenticated",), rules=())
 
     def _send(self, answer: Answer) -> None:
-        text = (
-            answer.body
-            if isinstance(answer.body, str)
-            else json.dumps(answer.body, separators=(",", ":")) + "\n"
-        )
-        data = text.encode()
+        data = answer.body
+        if not isinstance(data, bytes):
+            text = data if isinstance(data, str) else json.dumps(data, separators=(",", ":")) + "\n"
+            data = text.encode()
         self.send_response(answer.code)
         self.send_header("Audit-Id", stable_uid("audit", self.path, str(id(answer))))
         self.send_header("Cache-Control", "no-cache, private")
@@ -194,14 +193,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setblocking(True)
 
 
-def _decoded(body: bytes, headers: dict[str, str]) -> Any:
+def _decoded(method: str, body: bytes, headers: dict[str, str]) -> Any:
     if not body:
         return None
-    if "json" not in headers.get("content-type", "application/json"):
-        kind = headers["content-type"]
-        raise ApiError(
-            415, f"the body of the request was in an unknown format: {kind}", reason="UnsupportedMediaType"
-        )
+    kind = headers.get("content-type", "application/json").partition(";")[0]
+    if kind == protobuf.MEDIA_TYPE:
+        try:
+            return protobuf.decoded(body)
+        except protobuf.Unreadable as error:
+            raise ApiError(415, f"the body of the request cannot be read: {error}") from None
+    if "json" not in kind:
+        raise no_patch() if method == "PATCH" else unsupported(("application/json", protobuf.MEDIA_TYPE))
     try:
         return json.loads(body)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""POST, PUT, PATCH and DELETE, for the few kinds that clients of a practice cluster write."""
+"""POST, PUT, PATCH and DELETE."""
 
 from __future__ import annotations
 
@@ -6,11 +6,24 @@ import copy
 from typing import Any
 
 from lab.api.access import rules_review
-from lab.api.errors import ApiError, already_exists, conflict, not_found, version_needed
+from lab.api.admission import admitted, signed
+from lab.api.errors import (
+    ApiError,
+    already_exists,
+    conflict,
+    no_patch,
+    not_allowed,
+    not_found,
+    required,
+    version_needed,
+)
+from lab.api.patches import json_patch, merged
 from lab.api.request import Answer, Request, Target
 from lab.api.resources import Resource
+from lab.api.shapes import served
 from lab.api.state import ApiState
 from lab.api.store import Conflict
+from lab.api.strategic import strategic
 from lab.world.state import Key, Object
 from lab.world.text import rfc3339, stable_uid
 
@@ -48,6 +61,10 @@ def review(request: Request, target: Target) -> Answer:
     return Answer(answer, 201)
 
 
+JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+
+
 def _key(resource: Resource, target: Target, name: str) -> Key:
     return (resource.api_version, resource.kind, target.namespace, name)
 
@@ -58,9 +75,27 @@ def _checked(request: Request, resource: Resource, target: Target) -> Object:
         raise ApiError(400, f"the object provided is unrecognized (must be of type {resource.kind})")
     item = copy.deepcopy(body)
     item["apiVersion"], item["kind"] = resource.api_version, resource.kind
+    meta = item["metadata"]
     if resource.namespaced:
-        item["metadata"].setdefault("namespace", target.namespace)
+        if meta.setdefault("namespace", target.namespace) != target.namespace:
+            raise ApiError(
+                400, "the namespace of the provided object does not match the namespace sent on the request"
+            )
+    else:
+        meta.pop("namespace", None)
+    if target.name and meta.get("name") != target.name:
+        raise ApiError(
+            400,
+            f"the name of the object ({meta.get('name', '')}) does not match the name on the URL ({target.name})",
+        )
+    for part in ("labels", "annotations"):
+        if not meta.get(part):
+            meta.pop(part, None)
     return item
+
+
+def _services(state: ApiState) -> list[Object]:
+    return state.store.listed("v1", "Service", "")[0]
 
 
 def create(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
@@ -69,20 +104,20 @@ def create(state: ApiState, request: Request, resource: Resource, target: Target
     if not meta.get("name") and meta.get("generateName"):
         meta["name"] = meta["generateName"] + stable_uid(meta["generateName"], str(state.store.version))[:5]
     if not meta.get("name"):
-        raise ApiError(
-            422,
-            f'{resource.kind} "" is invalid: metadata.name: Required value: name or generateName is required',
-            reason="Invalid",
-        )
+        raise required(resource.kind, resource.group, "", "metadata.name", "name or generateName is required")
     key = _key(resource, target, meta["name"])
+    if resource.namespaced and state.store.get(("v1", "Namespace", "", target.namespace)) is None:
+        raise not_found("", "namespaces", target.namespace)
     if state.store.get(key) is not None:
         raise already_exists(resource.group, resource.plural, meta["name"])
     meta.pop("resourceVersion", None)
     meta["uid"] = stable_uid("created", *key, str(state.store.version))
     meta["creationTimestamp"] = rfc3339(state.now())
+    item = admitted(item, None, resource, _services(state))
+    signed(item, None, request, state.now(), resource.group_version)
     if request.query.get("dryRun"):
-        return Answer(item, 201)
-    return Answer(_write(state, resource, key, item, ""), 201)
+        return Answer(served(item, resource), 201)
+    return Answer(served(_write(state, resource, key, item, ""), resource), 201)
 
 
 def _write(state: ApiState, resource: Resource, key: Key, item: Object | None, expected: str) -> Object:
@@ -100,78 +135,118 @@ def _current(state: ApiState, resource: Resource, target: Target) -> tuple[Key, 
     return key, current
 
 
-def update(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
+def _replace(
+    state: ApiState, request: Request, resource: Resource, target: Target, item: Object, expected: str
+) -> Answer:
+    """Store `item` in place of what is there, unless that is the same or another version than `expected`."""
     key, current = _current(state, resource, target)
+    if expected and expected != current["metadata"]["resourceVersion"]:
+        raise conflict(resource.group, resource.plural, target.name)
+    meta = item["metadata"]
+    meta.pop("resourceVersion", None)
+    if meta.get("uid", current["metadata"]["uid"]) != current["metadata"]["uid"]:
+        raise conflict(resource.group, resource.plural, target.name)
+    meta |= {k: current["metadata"][k] for k in ("uid", "creationTimestamp")}
+    if not target.sub:
+        item = admitted(item, current, resource, _services(state))
+    signed(item, current, request, state.now(), resource.group_version)
+    meta["resourceVersion"] = current["metadata"]["resourceVersion"]
+    if request.query.get("dryRun") or item == current:
+        return Answer(served(item, resource))
+    return Answer(served(_write(state, resource, key, item, expected), resource))
+
+
+def update(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
+    _current(state, resource, target)
     item = _checked(request, resource, target)
     expected = str(item["metadata"].get("resourceVersion", ""))
     if not expected and resource.kind == "Lease":
         raise version_needed(resource.group, resource.plural, target.name)
-    item["metadata"] |= {k: current["metadata"][k] for k in ("uid", "creationTimestamp")}
-    if request.query.get("dryRun"):
-        return Answer(item)
-    return Answer(_write(state, resource, key, item, expected))
+    return _replace(state, request, resource, target, item, expected)
 
 
-def merged(target: Any, change: Any) -> Any:
-    """RFC 7386 JSON Merge Patch."""
-    if not isinstance(change, dict):
-        return change
-    result = dict(target) if isinstance(target, dict) else {}
-    for name, value in change.items():
-        if value is None:
-            result.pop(name, None)
+def patched(request: Request, kind: str, current: Object) -> Object:
+    """`current` after the request's patch. ApiError for a patch that cannot be read or applied."""
+    form = request.headers.get("content-type", "").split(";")[0]
+    if form == JSON_PATCH:
+        item: Object = json_patch(current, request.body)
+    elif form in (MERGE_PATCH, STRATEGIC_PATCH):
+        if not isinstance(request.body, dict):
+            what = "json: cannot unmarshal array into Go value of type map[string]interface {}"
+            raise ApiError(400, what)
+        if form == MERGE_PATCH:
+            item = merged(copy.deepcopy(current), request.body)
         else:
-            result[name] = merged(result.get(name), value)
-    return result
-
-
-def _json_patch(item: Object, operations: list[dict[str, Any]]) -> Object:
-    """RFC 6902 for add, replace, remove and test on members of objects."""
-    result = copy.deepcopy(item)
-    for operation in operations:
-        steps = [s.replace("~1", "/").replace("~0", "~") for s in operation["path"].split("/")[1:]]
-        place: Any = result
-        for step in steps[:-1]:
-            place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
-        last: Any = int(steps[-1]) if isinstance(place, list) else steps[-1]
-        if operation["op"] == "remove":
-            del place[last]
-        elif operation["op"] == "test":
-            if place[last] != operation["value"]:
-                raise ApiError(
-                    422, "the server rejected our request due to an error in our request", reason="Invalid"
-                )
-        else:
-            place[last] = operation["value"]
-    return result
+            item = strategic(kind, current, request.body)
+    else:
+        raise no_patch()
+    return item
 
 
 def patch(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
-    key, current = _current(state, resource, target)
-    kind = request.headers.get("content-type", "").split(";")[0]
-    if kind == "application/json-patch+json":
-        item = _json_patch(current, request.body)
-    elif kind in ("application/merge-patch+json", "application/strategic-merge-patch+json"):
-        item = merged(copy.deepcopy(current), request.body)
-    else:
-        raise ApiError(
-            415,
-            "the body of the request was in an unknown format - accepted media types include: "
-            "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
-            f"got {kind}",
-            reason="UnsupportedMediaType",
-        )
-    given = (
-        request.body.get("metadata", {}).get("resourceVersion", "") if isinstance(request.body, dict) else ""
-    )
-    if request.query.get("dryRun"):
-        return Answer(item)
-    return Answer(_write(state, resource, key, item, str(given)))
+    _, current = _current(state, resource, target)
+    item = patched(request, resource.kind, current)
+    given = ""
+    if isinstance(request.body, dict):
+        given = str((request.body.get("metadata") or {}).get("resourceVersion", ""))
+    inner = Request(
+        request.method, request.path, request.query, request.headers, item, request.user
+    )  # what the patch led to, looked at as if somebody had sent it
+    return _replace(state, request, resource, target, _checked(inner, resource, target), given)
+
+
+def approve(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
+    """PUT or PATCH of a certificate request's approval: its conditions alone are taken."""
+    _, current = _current(state, resource, target)
+    sent = request.body if request.method == "PUT" else patched(request, resource.kind, current)
+    if not isinstance(sent, dict):
+        raise ApiError(400, f"the object provided is unrecognized (must be of type {resource.kind})")
+    item = copy.deepcopy(current)
+    conditions = copy.deepcopy(sent.get("status", {}).get("conditions", []))
+    for condition in conditions:
+        condition.setdefault("status", "True")
+        condition.setdefault("lastUpdateTime", rfc3339(state.now()))
+        condition.setdefault("lastTransitionTime", rfc3339(state.now()))
+    item["status"] = {**item.get("status", {}), "conditions": conditions}
+    expected = str((sent.get("metadata") or {}).get("resourceVersion", ""))
+    return _replace(state, request, resource, target, item, expected)
+
+
+def scale(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
+    """GET, PUT and PATCH of the number of replicas."""
+    _, current = _current(state, resource, target)
+    shown = _scale(current)
+    if request.method == "GET":
+        return Answer(shown)
+    sent = request.body if request.method == "PUT" else patched(request, "Scale", shown)
+    replicas = sent.get("spec", {}).get("replicas", 0) if isinstance(sent, dict) else None
+    if not isinstance(replicas, int) or replicas < 0:
+        raise ApiError(400, "the object provided is unrecognized (must be of type Scale)")
+    item = copy.deepcopy(current)
+    item["spec"]["replicas"] = replicas
+    expected = str((sent.get("metadata") or {}).get("resourceVersion", ""))
+    whole = Target(target.group_version, target.resource, target.namespace, target.name)
+    answer = _replace(state, request, resource, whole, item, expected)
+    return Answer(_scale(answer.body))
+
+
+def _scale(item: Object) -> Object:
+    selector = item["spec"].get("selector", {}).get("matchLabels", {})
+    status: dict[str, Any] = {"replicas": item.get("status", {}).get("replicas", 0)}
+    status["selector"] = ",".join(f"{k}={v}" for k, v in sorted(selector.items()))
+    names = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {k: item["metadata"][k] for k in names},
+        "spec": {"replicas": item["spec"]["replicas"]},
+        "status": status,
+    }
 
 
 def delete(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
     key, current = _current(state, resource, target)
-    wanted = request.body.get("preconditions", {}) if isinstance(request.body, dict) else {}
+    wanted = request.body.get("preconditions") or {} if isinstance(request.body, dict) else {}
     meta = current["metadata"]
     if (
         wanted.get("uid", meta["uid"]) != meta["uid"]
@@ -180,7 +255,19 @@ def delete(state: ApiState, request: Request, resource: Resource, target: Target
         raise conflict(resource.group, resource.plural, target.name)
     if not request.query.get("dryRun"):
         _write(state, resource, key, None, "")
-    details = {"name": target.name, "kind": resource.plural, "uid": meta["uid"]}
+    group = {"group": resource.group} if resource.group else {}
+    details = {"name": target.name, **group, "kind": resource.plural, "uid": meta["uid"]}
     return Answer(
         {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
     )
+
+
+def subresource(state: ApiState, request: Request, resource: Resource, target: Target) -> Answer:
+    """Writes below an object: approvals and scales; what kubelets and controllers write, nobody else does here."""
+    if target.sub == "approval" and request.method == "GET":
+        return Answer(served(_current(state, resource, target)[1], resource))
+    if target.sub == "approval" and request.method in ("PUT", "PATCH"):
+        return approve(state, request, resource, target)
+    if target.sub == "scale" and request.method in ("GET", "PUT", "PATCH"):
+        return scale(state, request, resource, target)
+    raise not_allowed()

@@ -13,6 +13,7 @@ from lab.world.models import (
     events,
     flannel,
     flows,
+    joining,
     kube_proxy,
     logs,
     natives,
@@ -50,11 +51,19 @@ def derive(world: World) -> None:
 
 def _once(world: World) -> None:
     events.clear(world)
+    joining.sign_requests(world)
+    for machine in world.windows.values():
+        joining.fetch_certificate(world, machine)
+        joining.register(world, machine)
     controllers.allocate_pod_cidrs(world)
+    controllers.collect_garbage(world)
     controllers.run_daemon_sets(world)
     controllers.run_deployments(world)
+    controllers.schedule(world)
+    pods.unscheduled(world)
     for linux in world.linux.values():
-        _linux(world, linux)
+        if world.find("v1", "Node", linux.name) is not None:
+            _linux(world, linux)
     found = {name: _network_of(world, machine) for name, machine in world.windows.items()}
     for name, node in found.items():
         daemon = world.daemon(name, FLANNEL)

@@ -94,6 +94,7 @@ class NodeMemory:
     last_post: float | None = None  # when the kubelet last reached the API server; None: it does so now
     pulled: dict[str, str] = field(default_factory=dict)  # image reference → digest that is on disk
     pulls: dict[str, float] = field(default_factory=dict)  # image reference → when its download began
+    runtime_lost: float | None = None  # since when the kubelet has been without its runtime
     ran_full: float | None = None  # when the disk last ran full; it has room again since
 
 
@@ -139,6 +140,12 @@ class World:
     deleted_pods: set[tuple[str, str]] = field(
         default_factory=set
     )  # (namespace, name): names are not used twice
+    revisions: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (namespace, Deployment) → its ReplicaSet, once people have written another template
+    unregistered: dict[str, tuple[float, Object]] = field(
+        default_factory=dict
+    )  # nodes whose Node somebody deleted: when, and what it was
     changed_at: float = 0.0  # when the latest edit took effect: transitions are dated with it
 
     def get(self, api: str, kind: str, name: str, namespace: str = "") -> Object:

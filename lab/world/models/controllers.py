@@ -5,23 +5,12 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
+from lab.world.models.owned import make_pod, owned, owner_reference, pod_name
+from lab.world.restart import delete_pod
 from lab.world.state import Object, World, new_object
-from lab.world.text import name_suffix, rfc3339, stable_hex, stable_uid
+from lab.world.text import name_suffix, stable_hex
 
-_AUTOMATIC = [
-    {
-        "key": "node.kubernetes.io/not-ready",
-        "operator": "Exists",
-        "effect": "NoExecute",
-        "tolerationSeconds": 300,
-    },
-    {
-        "key": "node.kubernetes.io/unreachable",
-        "operator": "Exists",
-        "effect": "NoExecute",
-        "tolerationSeconds": 300,
-    },
-]
+REVISION = "deployment.kubernetes.io/revision"
 
 
 def allocate_pod_cidrs(world: World) -> None:
@@ -71,17 +60,20 @@ def _affinity_admits(spec: dict[str, Any], labels: dict[str, str]) -> bool:
 
 def _tolerates(spec: dict[str, Any], taint: dict[str, Any]) -> bool:
     return any(
-        (t.get("operator") == "Exists" and t.get("key") in (None, taint["key"]))
+        (t.get("operator") == "Exists" and t.get("key") in (None, "", taint["key"]))
         or (t.get("key") == taint["key"] and t.get("value", "") == taint.get("value", ""))
         for t in spec.get("tolerations", [])
+        if t.get("effect") in (None, "", taint["effect"])
     )
 
 
-def _candidates(world: World, spec: dict[str, Any]) -> list[Object]:
+def _candidates(world: World, spec: dict[str, Any], *, daemons: bool = False) -> list[Object]:
+    """Nodes that a pod of this spec may be put on; those of DaemonSets also on nodes that are cordoned."""
     return [
         node
         for node in world.each("v1", "Node")
         if node["metadata"]["name"] not in world.former
+        and (daemons or not node["spec"].get("unschedulable"))
         and _selects(spec.get("nodeSelector", {}), node["metadata"]["labels"])
         and _affinity_admits(spec, node["metadata"]["labels"])
         and all(
@@ -92,111 +84,119 @@ def _candidates(world: World, spec: dict[str, Any]) -> list[Object]:
     ]
 
 
-def _pod(world: World, owner: Object, slot: str, node: str) -> Object:
-    template = owner["spec"]["template"]
-    name, replaces = _name(world, owner, slot)
-    namespace = owner["metadata"]["namespace"]
-    reference = {
-        "apiVersion": owner["apiVersion"],
-        "kind": owner["kind"],
-        "name": owner["metadata"]["name"],
-        "uid": owner["metadata"]["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-    spec = {
-        **template["spec"],
-        "nodeName": node,
-        "schedulerName": "default-scheduler",
-        "serviceAccountName": "default",
-    }
-    spec["tolerations"] = [*spec.get("tolerations", []), *_AUTOMATIC]
-    spec.setdefault("terminationGracePeriodSeconds", 30)
-    if not node:
-        del spec["nodeName"]
-    labels = {
-        **template["metadata"]["labels"],
-        "pod-template-hash": stable_hex(10, namespace, owner["metadata"]["name"]),
-    }
-    pod = new_object("v1", "Pod", name, namespace, labels=labels, spec=spec, status={})
-    annotations = template["metadata"].get("annotations")
-    if annotations:
-        pod["metadata"]["annotations"] = dict(annotations)
-    pod["metadata"]["generateName"] = name.rsplit("-", 1)[0] + "-"
-    pod["metadata"]["ownerReferences"] = [reference]
-    pod["metadata"]["creationTimestamp"] = rfc3339(
-        (world.changed_at or world.now) if replaces else world.epoch - 82_000
+def collect_garbage(world: World) -> None:
+    """Pods whose owner or node is gone, ReplicaSets whose Deployment is gone, and pods that a taint drives out."""
+    known = {item["metadata"]["uid"] for item in world.objects.values()}
+    nodes = {node["metadata"]["name"]: node for node in world.each("v1", "Node")}
+    for kind, api in (("ReplicaSet", "apps/v1"), ("Pod", "v1")):
+        for item in list(world.each(api, kind)):
+            meta = item["metadata"]
+            orphan = any(r["uid"] not in known for r in meta.get("ownerReferences", []))
+            place = item["spec"].get("nodeName", "")
+            if kind == "ReplicaSet" and orphan:
+                known.discard(meta["uid"])
+                world.delete(api, kind, meta["name"], meta["namespace"])
+            elif kind == "Pod" and (orphan or (place and place not in nodes) or _driven_out(item, nodes)):
+                delete_pod(world, meta["namespace"], meta["name"])
+
+
+def _driven_out(pod: Object, nodes: dict[str, Object]) -> bool:
+    """Whether a taint that somebody has set ends the pod (those of the node controller: see nodes.py)."""
+    node = nodes.get(pod["spec"].get("nodeName", ""))
+    mirror = "kubernetes.io/config.source" in pod["metadata"].get("annotations", {})
+    return (
+        node is not None
+        and not mirror
+        and any(
+            not _tolerates(pod["spec"], taint)
+            for taint in node["spec"].get("taints", [])
+            if taint["effect"] == "NoExecute" and not taint["key"].startswith("node.kubernetes.io/")
+        )
     )
-    pod["metadata"]["uid"] = stable_uid(world.plan.scenario, "pod", namespace, name)
-    return pod
-
-
-def _name(world: World, owner: Object, slot: str) -> tuple[str, bool]:
-    """The name of the owner's pod in `slot`, and whether it replaces one that was deleted."""
-    meta = owner["metadata"]
-    for attempt in range(len(world.deleted_pods) + 1):
-        name = f"{meta['name']}-{name_suffix(5, world.plan.scenario, meta['name'], slot, str(attempt))}"
-        if (meta["namespace"], name) not in world.deleted_pods:
-            return name, attempt > 0
-    raise AssertionError("more names are taken than pods were deleted")
-
-
-def _owned(world: World, owner: Object) -> list[Object]:
-    uid = owner["metadata"]["uid"]
-    return [
-        p
-        for p in world.each("v1", "Pod", owner["metadata"]["namespace"])
-        if any(r["uid"] == uid for r in p["metadata"].get("ownerReferences", []))
-    ]
 
 
 def run_daemon_sets(world: World) -> None:
     for owner in list(world.each("apps/v1", "DaemonSet")):
-        wanted = {n["metadata"]["name"] for n in _candidates(world, owner["spec"]["template"]["spec"])}
-        for pod in _owned(world, owner):
+        spec = owner["spec"]["template"]["spec"]
+        wanted = {n["metadata"]["name"] for n in _candidates(world, spec, daemons=True)}
+        for pod in owned(world, owner):
             node = pod["spec"]["nodeName"]
             if node not in wanted:
                 world.delete("v1", "Pod", pod["metadata"]["name"], pod["metadata"]["namespace"])
             wanted.discard(node)
         for node in sorted(wanted):
-            world.put(_pod(world, owner, node, node))
+            world.put(make_pod(world, owner, node, node))
+
+
+def replica_set_name(world: World, owner: Object) -> str:
+    """The ReplicaSet of the Deployment's present template: one of its own for each that people have written."""
+    meta = owner["metadata"]
+    key = (meta["namespace"], meta["name"])
+    return world.revisions.get(key) or f"{meta['name']}-{stable_hex(10, *key)[:9]}"
 
 
 def run_deployments(world: World) -> None:
     for owner in list(world.each("apps/v1", "Deployment")):
-        name, namespace = owner["metadata"]["name"], owner["metadata"]["namespace"]
-        number = stable_hex(10, namespace, name)
-        set_name = f"{name}-{number[:9]}"
-        replica_set = world.find("apps/v1", "ReplicaSet", set_name, namespace) or new_object(
-            "apps/v1",
-            "ReplicaSet",
-            set_name,
-            namespace,
-            labels={**owner["metadata"]["labels"], "pod-template-hash": number},
-            spec={"selector": owner["spec"]["selector"]},
-            status={},
-        )
-        replica_set["spec"] |= {"replicas": owner["spec"]["replicas"], "template": owner["spec"]["template"]}
-        replica_set["metadata"]["ownerReferences"] = [
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "name": name,
-                "uid": owner["metadata"]["uid"],
-                "controller": True,
-                "blockOwnerDeletion": True,
-            }
-        ]
-        world.put(replica_set)
+        namespace = owner["metadata"]["namespace"]
+        name = replica_set_name(world, owner)
+        for former in owned(world, owner, "ReplicaSet"):
+            if former["metadata"]["name"] != name:
+                former["spec"]["replicas"] = 0
+                for pod in owned(world, former):
+                    delete_pod(world, namespace, pod["metadata"]["name"])
+        replica_set = _replica_set(world, owner, name)
         nodes = _candidates(world, owner["spec"]["template"]["spec"])
-        slots = {_name(world, replica_set, str(i))[0]: str(i) for i in range(owner["spec"]["replicas"])}
-        for pod in _owned(world, replica_set):
+        slots = {pod_name(world, replica_set, str(i))[0]: str(i) for i in range(owner["spec"]["replicas"])}
+        for pod in owned(world, replica_set):
             if pod["metadata"]["name"] not in slots:
                 world.delete("v1", "Pod", pod["metadata"]["name"], namespace)
-        for place, (pod_name, slot) in enumerate(slots.items()):
-            if world.find("v1", "Pod", pod_name, namespace) is None:
+        for place, (wanted, slot) in enumerate(slots.items()):
+            if world.find("v1", "Pod", wanted, namespace) is None:
                 node = nodes[place % len(nodes)]["metadata"]["name"] if nodes else ""
-                world.put(_pod(world, replica_set, slot, node))
+                world.put(make_pod(world, replica_set, slot, node))
+
+
+def _replica_set(world: World, owner: Object, name: str) -> Object:
+    """Make or renew the ReplicaSet: the Deployment's template with the label that tells its pods from others."""
+    namespace, spec = owner["metadata"]["namespace"], owner["spec"]
+    label = {"pod-template-hash": name.rsplit("-", 1)[1]}
+    labels = {**spec["template"]["metadata"].get("labels", {}), **label}
+    item = world.find("apps/v1", "ReplicaSet", name, namespace)
+    if item is None:
+        late = (namespace, owner["metadata"]["name"]) in world.revisions
+        created = (world.changed_at or world.now) if late else None
+        item = new_object(
+            "apps/v1", "ReplicaSet", name, namespace, labels=labels, created=created, spec={}, status={}
+        )
+    template = {**spec["template"], "metadata": {**spec["template"]["metadata"], "labels": labels}}
+    selector = {"matchLabels": {**spec["selector"].get("matchLabels", {}), **label}}
+    item["spec"] |= {"replicas": spec["replicas"], "selector": selector, "template": template}
+    item["metadata"]["ownerReferences"] = [owner_reference(owner)]
+    _number(owner, world.put(item), owned(world, owner, "ReplicaSet"))
+    return item
+
+
+def _number(owner: Object, current: Object, known: list[Object]) -> None:
+    """Revisions, as `kubectl rollout history` and `undo` read them: the one in use has the highest."""
+
+    def revision(item: Object) -> int:
+        return int(item["metadata"].get("annotations", {}).get(REVISION, 0))
+
+    highest = max(map(revision, known))
+    if not revision(current) or revision(current) < highest:
+        current["metadata"].setdefault("annotations", {})[REVISION] = str(highest + 1)
+    owner["metadata"].setdefault("annotations", {})[REVISION] = str(revision(current))
+
+
+def schedule(world: World) -> None:
+    """Give pods that wait a node, where there is one for them by now."""
+    for pod in world.each("v1", "Pod"):
+        if pod["spec"].get("nodeName"):
+            continue
+        nodes = _candidates(world, pod["spec"])
+        if nodes:
+            load = {n["metadata"]["name"]: len(world.pods_on(n["metadata"]["name"])) for n in nodes}
+            pod["spec"]["nodeName"] = min(load, key=lambda name: (load[name], name))
 
 
 def workload_status(world: World) -> None:
@@ -204,11 +204,11 @@ def workload_status(world: World) -> None:
     for kind in ("DaemonSet", "ReplicaSet", "Deployment"):
         for owner in world.each("apps/v1", kind):
             holder = owner
+            count = owner["metadata"].setdefault("generation", 1)
             if kind == "Deployment":
-                meta = owner["metadata"]
-                name = f"{meta['name']}-{stable_hex(10, meta['namespace'], meta['name'])[:9]}"
+                name = replica_set_name(world, owner)
                 holder = world.get("apps/v1", "ReplicaSet", name, owner["metadata"]["namespace"])
-            pods = _owned(world, holder)
+            pods = owned(world, holder)
             ready = sum(is_ready(p) for p in pods)
             if kind == "DaemonSet":
                 owner["status"] = {
@@ -218,12 +218,12 @@ def workload_status(world: World) -> None:
                     "numberMisscheduled": 0,
                     "numberReady": ready,
                     "numberUnavailable": len(pods) - ready,
-                    "observedGeneration": 1,
+                    "observedGeneration": count,
                     "updatedNumberScheduled": len(pods),
                 }
             else:
                 owner["status"] = {"replicas": len(pods), "readyReplicas": ready, "availableReplicas": ready}
-                owner["status"]["observedGeneration"] = 1
+                owner["status"]["observedGeneration"] = count
                 if kind == "Deployment":
                     owner["status"] |= {
                         "updatedReplicas": len(pods),
@@ -249,8 +249,8 @@ def endpoint_slices(world: World) -> None:
         elif name == "kubernetes":
             endpoints = [{"addresses": [world.plan.api_host], "conditions": {"ready": True}}]
         ports = [
-            {"name": p.get("name", ""), "port": p["targetPort"], "protocol": p["protocol"]}
-            for p in service["spec"]["ports"]
+            {"name": p.get("name", ""), "port": target_port(world, service, p), "protocol": p["protocol"]}
+            for p in service["spec"].get("ports", [])
         ]
         slice_name = name if name == "kubernetes" else f"{name}-{name_suffix(5, 'slice', namespace, name)}"
         item = new_object(
@@ -279,6 +279,20 @@ def endpoint_slices(world: World) -> None:
             ]
         world.put(item)
         world.put(_legacy_endpoints(service, endpoints, ports))
+
+
+def target_port(world: World, service: Object, port: dict[str, Any]) -> int:
+    """The number of a Service's target port, which may be a container port's name; 0 if no pod has such a name."""
+    target = port["targetPort"]
+    if isinstance(target, int):
+        return target
+    for pod in world.each("v1", "Pod", service["metadata"]["namespace"]):
+        if _selects(service["spec"].get("selector", {}), pod["metadata"].get("labels", {})):
+            for container in pod["spec"]["containers"]:
+                for one in container.get("ports", []):
+                    if one.get("name") == target:
+                        return int(one["containerPort"])
+    return 0
 
 
 def _endpoint(pod: Object, address: str) -> dict[str, Any]:

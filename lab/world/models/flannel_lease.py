@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 from lab.world.net import subnet_of
@@ -53,11 +54,13 @@ def run_linux(world: World, linux: LinuxNode) -> Log:
     if not linux.flannel_conf:
         linux.flannel_conf = config_map_conf(world) or {}
     conf = linux.flannel_conf
-    public = linux.flannel_address or linux.address
+    public, device = linux.flannel_address or linux.address, linux.device
+    if linux.address in _interfaces(world):
+        public, device = linux.address, linux.device if public == linux.address else "enp0s8"
     backend = conf.get("Backend", {})
     kind = str(backend.get("Type", "vxlan")).lower()
     lines = [
-        f"Using interface with name {linux.device} and address {public}",
+        f"Using interface with name {device} and address {public}",
         "Created subnet manager: Kubernetes Subnet Manager - " + linux.name,
         "Installing signal handlers",
         f"Found network config - Backend type: {kind}",
@@ -81,6 +84,15 @@ def run_linux(world: World, linux: LinuxNode) -> Log:
         "Running backend.",
         "Waiting for all goroutines to exit",
     ]
+
+
+def _interfaces(world: World) -> list[str]:
+    """What the Linux flanneld is told by --iface, which may be given several times."""
+    name = "kube-flannel-ds-amd64" if world.plan.classic else "kube-flannel-ds"
+    item = world.find("apps/v1", "DaemonSet", name, world.plan.flannel_namespace)
+    words = item["spec"]["template"]["spec"]["containers"][0].get("args", []) if item else []
+    joined = " ".join(words).replace("=", " ").split()
+    return [value for flag, value in pairwise(joined) if flag.lstrip("-") == "iface"]
 
 
 def outside(network: str, pod_cidr: str, node: str) -> str:

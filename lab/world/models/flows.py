@@ -9,7 +9,7 @@ node ports), https://github.com/flannel-io/flannel/pull/1096 (the host's route t
 from __future__ import annotations
 
 from lab.world.machine import Machine
-from lab.world.models.controllers import is_ready
+from lab.world.models.controllers import is_ready, target_port
 from lab.world.models.logs import overlay_works
 from lab.world.models.pods import on_host_network
 from lab.world.net import HnsObject, pod_network
@@ -36,7 +36,7 @@ def _from(world: World, machine: Machine) -> dict[str, str]:
             for port in sorted(_target_ports(world, pod)):
                 found[f"{address}:{port}"] = _to_pod(machine, pod, port)
     for service in world.each("v1", "Service"):
-        for port in service["spec"]["ports"]:
+        for port in service["spec"].get("ports", []):
             if port["protocol"] != "TCP":
                 continue
             address = service["spec"].get("clusterIP")
@@ -64,7 +64,8 @@ def _target_ports(world: World, pod: Object) -> set[int]:
     for service in world.each("v1", "Service", pod["metadata"]["namespace"]):
         selector = service["spec"].get("selector")
         if selector and all(labels.get(k) == v for k, v in selector.items()):
-            named |= {p["targetPort"] for p in service["spec"]["ports"] if p["protocol"] == "TCP"}
+            ports = [p for p in service["spec"].get("ports", []) if p["protocol"] == "TCP"]
+            named |= {target_port(world, service, p) for p in ports}
     return {int(port) for port in named}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lab.world.machine import File, Machine
 from lab.world.models import cni
-from lab.world.models.controllers import is_ready
+from lab.world.models.controllers import is_ready, target_port
 from lab.world.models.reach import dial, kubelet_api_error
 from lab.world.models.settings import CLASSIC_KUBECONFIG, container_env, parse_flags, running, windows_path
 from lab.world.net import HnsObject, endpoint, network_named
@@ -218,7 +218,7 @@ def _wanted(
     endpoints = _ready_endpoints(world, service)
     local_name = chosen.node
     found: dict[str, dict[str, Any]] = {}
-    for port in spec["ports"]:
+    for port in spec.get("ports", []):
         suffix = f":{port['name']}" if port.get("name") else ""
         key = f"{meta['namespace']}/{meta['name']}{suffix}"
         if not endpoints:
@@ -229,7 +229,7 @@ def _wanted(
         shape = {
             "vips": [spec["clusterIP"]],
             "external": port["port"],
-            "internal": port["targetPort"],
+            "internal": target_port(world, service, port),
             "protocol": _PROTOCOLS[port["protocol"]],
             "addresses": [a for a, _ in endpoints],
             "node_port": False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 from lab.world.images import digest
@@ -10,11 +11,13 @@ from lab.world.machine import Machine
 from lab.world.models.events import LAST, node_event
 from lab.world.models.kubelet import KubeletState, starved
 from lab.world.models.settings import containerd_version
-from lab.world.state import LinuxNode, Object, World, new_object
+from lab.world.state import LinuxNode, NodeMemory, Object, World, new_object
 from lab.world.text import rfc3339, rfc3339_micro, stable_hex, stable_uid
 
 RENEWED = 3.0  # seconds since the last renewal of a healthy node's lease
 STARVED = 29.0  # the same where the kubelet gets too little CPU: late, within the 40 s that a lease lasts
+PLEG_THRESHOLD = 180.0
+_SEEN = re.compile(r"last seen active \S+ ago")
 _UNREACHABLE = "node.kubernetes.io/unreachable"
 _NOT_READY = "node.kubernetes.io/not-ready"
 _PRESSURES = (
@@ -116,6 +119,8 @@ def _taints(world: World, node: Object, key: str) -> None:
     if key:
         at = rfc3339(world.changed_at or world.now)
         taints += [{"key": key, "effect": e, "timeAdded": at} for e in ("NoSchedule", "NoExecute")]
+    if node["spec"].get("unschedulable"):
+        taints.append({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"})
     if taints:
         node["spec"]["taints"] = taints
     else:
@@ -202,7 +207,7 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
         labels["kubernetes.io/hostname"] = override
         notes = node["metadata"].setdefault("annotations", {})
         notes["volumes.kubernetes.io/controller-managed-attach-detach"] = "true"
-    problems = [p for p in (kubelet.runtime, kubelet.network) if p]
+    problems = [p for p in (_since(world, memory, kubelet.runtime), kubelet.network) if p]
     full = disk_full(machine)
     _conditions(world, node, memory.last_post, problems, disk_full=full)
     if (full or memory.ran_full is not None) and memory.last_post is None:
@@ -234,6 +239,30 @@ def windows_node(world: World, machine: Machine, kubelet: KubeletState) -> None:
             component="node-controller" if memory.last_post is not None else "kubelet",
             ago=max(1.0, world.now - (world.changed_at or world.now)),
         )
+
+
+def _since(world: World, memory: NodeMemory, runtime: str) -> str:
+    """The kubelet's complaint about its runtime, with the time for which its pods were not looked at."""
+    if not runtime:
+        memory.runtime_lost = None
+        return ""
+    if memory.runtime_lost is None:
+        memory.runtime_lost = world.changed_at or world.now
+    away = world.now - memory.runtime_lost
+    down = "container runtime is down"
+    if runtime.startswith(f"[{down}, "):
+        if away < PLEG_THRESHOLD:
+            return down
+    elif "PLEG" in runtime:
+        away += PLEG_THRESHOLD  # a kubelet whose runtime still answers says nothing before
+    return _SEEN.sub(f"last seen active {_duration(away)} ago", runtime)
+
+
+def _duration(seconds: float) -> str:
+    """As Go prints it: 25m0.4s, 3h2m1.5s."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest:.1f}s"
 
 
 def former_node(world: World, name: str, machine: Machine) -> None:

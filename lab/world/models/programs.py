@@ -102,7 +102,8 @@ def _call_failure(world: World, machine: Machine, pod: Object, url: str) -> str:
     name, _, port = url.split("//", 1)[-1].split("/")[0].partition(":")
     if name.replace(".", "").isdigit():
         known = any(
-            s["spec"].get("clusterIP") == name and any(str(p["port"]) == port for p in s["spec"]["ports"])
+            s["spec"].get("clusterIP") == name
+            and any(str(p["port"]) == port for p in s["spec"].get("ports", []))
             for s in world.each("v1", "Service")
         )
         how = "refused" if name == "127.0.0.1" else "timed out"
