@@ -113,7 +113,8 @@ class Lockout:
             CredentialsExpired(
                 f"{node} was not tried: {known.node} has rejected the credentials of user “{user}”, and "
                 "more attempts could lock the account.",
-                "Correct the password, then say that it may be tried again.",
+                "Correct the password: the next run of kwinnow tries it, and so does the console where the context is "
+                "chosen anew.",
             ),
             "auth",
             "held-back",

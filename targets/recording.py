@@ -107,8 +107,9 @@ class Recorder:
             path.touch(mode=0o600, exist_ok=True)
             self._file = gzip.open(path, "wb")  # noqa: SIM115  closed by close()
         except OSError as error:
+            fix = "Name a file in it." if path.is_dir() else "Name another file."
             raise RecordingError(
-                f"The recording {path} cannot be written: {error.strerror}.", "Name another file."
+                f"The recording {path} cannot be written: {(error.strerror or 'it failed').lower()}.", fix
             ) from error
         self._put(Header(FORMAT, datetime.now(UTC), context, server))
 
@@ -202,7 +203,8 @@ class Recording:
             ) from error
         except OSError as error:
             raise RecordingError(
-                f"The recording {path} cannot be read: {error.strerror or error}.", "Check its name."
+                f"The recording {path} cannot be read: {(error.strerror or str(error)).lower()}.",
+                "Check its name.",
             ) from error
         self.header, self.lines = self._decode(raw)
 

@@ -51,8 +51,11 @@ class Words(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         # `kwinnow --context prod` means the console, as `kwinnow` alone does.
         own = {name for option in self.get_params(ctx) for name in option.opts}
-        if args and args[0].startswith("--") and args[0].partition("=")[0] not in own:
-            word = next((a for a in args if a in WORDS), None)
+        first = args[0].partition("=")[0] if args else ""
+        word = next((a for a in args if a in WORDS), None)
+        if first == "--open" and word is None:
+            args = ["console", *args]  # which knows what does not go with it
+        elif first.startswith("--") and first not in own:
             if word is not None:
                 raise click.UsageError(f"Write {args[0]} behind the command: kwinnow {word} {args[0]}", ctx)
             args = ["console", *args]

@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
-from wordkit import kubeconfig_of, kwinnow
+from wordkit import Kwinnow, kubeconfig_of, kwinnow
 
 from facts.examples import FLANNEL_2022, path_of
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Kwinnow:
+    return Kwinnow(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -120,3 +125,52 @@ def test_a_recording_that_finds_no_room_does_not_take_the_report_with_it(
     assert (
         done.stderr == f"kwinnow: The recording {FULL} could not be written whole: no space left on device.\n"
     )
+
+
+@pytest.mark.parametrize("option", ["--save", "--open", "--kubeconfig"])
+def test_a_file_name_that_is_empty(run: Kwinnow, option: str) -> None:
+    done = run("check", option, "")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"kwinnow: {option} is given an empty name.\n         Name a file, or leave it out.\n"
+
+
+def test_a_folder_is_no_recording(run: Kwinnow, kubeconfig: Path, tmp_path: Path) -> None:
+    done = run("check", "--save", tmp_path, "--kubeconfig", kubeconfig)
+    assert (done.code, done.out) == (2, "")
+    assert f"{tmp_path} cannot be written: is a directory." in done.err and "Name a file in it." in done.err
+    assert "Usage:" not in done.err
+
+
+def test_a_kubeconfig_that_may_not_be_read(
+    run: Kwinnow, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system tells it to one who is not root."""
+
+    read = Path.read_text
+
+    def denied(path: Path, encoding: str | None = None) -> str:
+        if path == kubeconfig:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, encoding)
+
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(Path, "read_text", denied)
+    done = run("check", "--kubeconfig", kubeconfig)
+    assert (done.code, done.out) == (2, "")
+    assert f"{kubeconfig} cannot be read: permission denied." in done.err and "ls -l" in done.err
+    assert "Usage:" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("--context", "prod"), ("--kubeconfig", "kc"), ("--save", "again.kwr")], ids=" ".join
+)
+def test_a_recording_and_a_cluster_are_one_too_many(run: Kwinnow, words: tuple[str, ...]) -> None:
+    done = run("check", "--open", RECORDING, *words)
+    assert (done.code, done.out) == (2, "")
+    assert f"leave out {words[0]}, or --open" in done.err
+
+
+def test_the_console_on_a_recording_takes_no_context(tmp_path: Path) -> None:
+    """It is told apart before a terminal is looked for."""
+    done = kwinnow("--open", RECORDING, "--context", "prod", cwd=tmp_path)
+    assert done.returncode == 2 and "leave out --context, or --open" in done.stderr

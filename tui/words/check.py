@@ -10,6 +10,7 @@ import click
 from tui.exit_codes import ExitCode, of_report
 from tui.words.common import (
     cluster_options,
+    file_option,
     gather,
     json_option,
     options_from,
@@ -24,9 +25,7 @@ from tui.words.common import (
 @cluster_options
 @json_option
 @probe_option
-@click.option(
-    "--save", type=click.Path(path_type=Path, dir_okay=False), help="Also save a recording to this file."
-)
+@file_option("--save", help="Also save a recording to this file.")
 @click.option(
     "--fail-on", type=click.Choice(["warn", "error"]), default="warn", help="What exit code 1 needs."
 )

@@ -15,6 +15,7 @@ import msgspec
 from facts.answers import Progress
 from facts.fact import Fact
 from facts.session import Session
+from targets.errors import TargetError
 from tui.opening import Opened, Options, open_session, unknown_nodes
 from tui.words import complete
 
@@ -24,13 +25,26 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Callable[..., Any])
 
 
-def _path(name: str, **more: Any) -> Callable[[C], C]:
-    return click.option(name, type=click.Path(path_type=Path), metavar="FILE", **more)
+class FileName(click.Path):
+    """The name of a file. What is wrong with the file is said where it is opened, with the fix."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value) and param is not None:
+            raise TargetError(f"{param.opts[0]} is given an empty name.", "Name a file, or leave it out.")
+        return super().convert(value, param, ctx)
+
+
+def file_option(name: str, **more: Any) -> Callable[[C], C]:
+    """An option that names a file."""
+    return click.option(name, type=FileName(), metavar="FILE", **more)
 
 
 def cluster_options(command: C) -> C:
     """--kubeconfig, --context, --config, --node, --open."""
-    command = _path("--open", help="Judge a saved recording instead of a cluster.")(command)
+    command = file_option("--open", help="Judge a saved recording instead of a cluster.")(command)
     return where_options(nodes_option("Only this Windows node. May be repeated.")(command))
 
 
@@ -38,7 +52,7 @@ def where_options(command: C) -> C:
     """--kubeconfig, --context, --config."""
     for option in reversed(
         [
-            _path(
+            file_option(
                 "--kubeconfig",
                 help="Kubeconfig file. Default: $KUBECONFIG, then ~/.kube/config, then the pod's account.",
             ),
@@ -79,6 +93,12 @@ def options_from(given: dict[str, Any], save: Path | None = None) -> Options:
     if probe and given["open"]:
         raise click.UsageError(
             "From a recording nothing can be tried; leave --probe out: what was tried is in it."
+        )
+    live = {"--kubeconfig": given["kubeconfig"], "--context": given["context"], "--save": save}
+    idle = [option for option, value in live.items() if value]
+    if given["open"] and idle:
+        raise click.UsageError(
+            f"A recording is judged as it was made: leave out {' and '.join(idle)}, or --open to ask the cluster."
         )
     return Options(
         given["kubeconfig"],
@@ -152,7 +172,6 @@ def known_nodes(session: Session) -> Nodes:
     """The nodes. Where they could not be listed, the TargetError that says why: nothing can be told of any."""
     from facts.cluster.nodes import Nodes
     from facts.session import unlisted
-    from targets.errors import TargetError
 
     value = session.get(Nodes)
     if isinstance(value, Nodes):

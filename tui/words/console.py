@@ -19,10 +19,11 @@ def command(**given: Any) -> int:
 
     from tui.app import KwinnowApp
 
+    options = options_from(given)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("The console needs a terminal. Without one: kwinnow check, nodes, why.")
     threading.excepthook = _keep
-    app = KwinnowApp(options_from(given))
+    app = KwinnowApp(options)
     app.run()
     return app.return_code or ExitCode.HEALTHY
 
