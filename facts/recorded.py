@@ -89,15 +89,20 @@ class RecordedNodes:
         found = self._recording.find(node.name, "access")
         if found is None:
             why = "The recording has nothing of this node."
-            access = Access(
-                (Attempt("recording", str(self._recording.path), "answer", "not-recorded", "", why),)
-            )
+            access = self._no_access("not-recorded", why)
         else:
-            access = converted(found.value, Access)
+            try:
+                access = converted(found.value, Access)
+            except msgspec.ValidationError as error:
+                why = f"How {node.name} was reached cannot be read in the recording: {error}."
+                access = self._no_access("malformed", why)
         on_hello(access)
         for question in questions:
             on_answer(question.id, self._answer(node.name, question))
         return access
+
+    def _no_access(self, kind: str, why: str) -> Access:
+        return Access((Attempt("recording", str(self._recording.path), "answer", kind, "", why),))
 
     def _answer(self, node: str, question: Asked) -> RawAnswer | Failed:
         line = self._recording.find(node, _ask(question))
@@ -107,7 +112,11 @@ class RecordedNodes:
                 f"The recording does not hold {question.id} of {node}.",
                 "Record anew to have it.",
             )
-        said = converted(line.value, Said)
+        try:
+            said = converted(line.value, Said)
+        except msgspec.ValidationError as error:
+            why = f"The recording's answer of {node} to {question.id} cannot be read: {error}."
+            return Failed("malformed", why, "Record anew to have it.")
         if said.failed is not None:
             return said.failed
         return RawAnswer(line.at, line.ms, msgspec.Raw(msgspec.json.encode(said.value)), said.error)

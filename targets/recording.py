@@ -10,7 +10,6 @@ import contextlib
 import gzip
 import hashlib
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +29,7 @@ from targets.errors import (
 )
 from targets.redact import redact_value
 from targets.target import ClusterTarget
+from targets.unpacking import MAGIC, unpacked
 
 T = TypeVar("T")
 FORMAT = 1
@@ -185,52 +185,74 @@ def raised(error: SavedError) -> TargetError:
 
 
 class Recording:
-    """An opened recording. TargetError names the file and what is wrong with it."""
+    """An opened recording. RecordingError names the file and what is wrong with it.
+
+    What is damaged is read as far as it goes; `damage` is a sentence that says how far.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.cut_off = False
-        raw: list[bytes] = []
+        self.damage = ""
         try:
-            with gzip.open(path, "rb") as file:
-                for line in file:
-                    raw.append(line)
-        except (EOFError, zlib.error):
-            self.cut_off = True  # written by a process that was killed: what is whole still counts
-        except gzip.BadGzipFile as error:
-            raise RecordingError(
-                f"{path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
-            ) from error
+            packed = path.read_bytes()
         except OSError as error:
             raise RecordingError(
                 f"The recording {path} cannot be read: {(error.strerror or str(error)).lower()}.",
                 "Check its name.",
             ) from error
-        self.header, self.lines = self._decode(raw)
+        self.header, self.lines = self._decode(packed)
 
-    def _decode(self, raw: list[bytes]) -> tuple[Header, list[Line]]:
-        bad = RecordingError(
-            f"{self.path} is not a recording of kwinnow.", "Make one with kwinnow check --save."
-        )
-        try:
-            header = decoded(raw[0], Header)
-        except (IndexError, msgspec.DecodeError) as error:
-            raise bad from error
-        if header.kwinnow > FORMAT:
-            what = f"{self.path} was made by a newer kwinnow (format {header.kwinnow})."
-            raise RecordingError(what, "Update kwinnow.")
+    def _decode(self, packed: bytes) -> tuple[Header, list[Line]]:
+        found = unpacked(packed)
+        raw = found.data.split(b"\n")
+        last = raw.pop()  # whole lines end with a line feed
+        if last and not found.trouble:
+            raw.append(last)
+        header = self._header(raw, packed, found.trouble)
         lines: list[Line] = []
+        left_out: list[int] = []
         for number, text in enumerate(raw[1:], 2):
             try:
                 lines.append(decoded(text, Line))
-            except msgspec.DecodeError as error:
-                if number == len(raw):
-                    self.cut_off = True
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                left_out.append(number)
+                if found.trouble in ("broken", "checksum"):  # what follows was unpacked by what is wrong here
                     break
-                raise RecordingError(
-                    f"{self.path}, line {number}: {error}.", "The recording is damaged."
-                ) from error
+        self.damage = self._told(found.trouble, len(lines) + 1, left_out)
         return header, lines
+
+    def _header(self, raw: list[bytes], packed: bytes, trouble: str) -> Header:
+        try:
+            header = decoded(raw[0], Header)
+        except (IndexError, msgspec.DecodeError, UnicodeDecodeError):
+            if trouble or (packed and MAGIC.startswith(packed)):
+                what = f"{self.path} is damaged at its very start: nothing of it can be read."
+                raise RecordingError(
+                    what, "Copy it anew, or make another with kwinnow check --save."
+                ) from None
+            what = f"{self.path} is not a recording of kwinnow."
+            raise RecordingError(what, "Make one with kwinnow check --save.") from None
+        if header.kwinnow > FORMAT:
+            what = f"{self.path} was made by a newer kwinnow (format {header.kwinnow})."
+            raise RecordingError(what, "Update kwinnow.")
+        return header
+
+    def _told(self, trouble: str, read: int, left_out: list[int]) -> str:
+        if trouble == "cut":  # written by a process that was killed, or copied in part
+            return f"{self.path} ends early, after line {read}; what it holds is judged."
+        if trouble == "checksum" and not left_out:
+            return f"{self.path} is damaged: its checksum is wrong, so that something in it is not as it was recorded."
+        if trouble:
+            return f"{self.path} is damaged after line {read}; what stands before is judged."
+        if left_out:
+            which = ", ".join(map(str, left_out[:6])) + (" …" if len(left_out) > 6 else "")
+            said = (
+                f"line {which} cannot be read and is"
+                if len(left_out) == 1
+                else (f"{len(left_out)} lines ({which}) cannot be read and are")
+            )
+            return f"{self.path} is damaged: {said} left out; the rest is judged."
+        return ""
 
     def find(self, node: str, ask: str) -> Line | None:
         """The latest answer to that question."""

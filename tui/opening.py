@@ -44,6 +44,7 @@ class Opened:
     ways: ConfiguredWays | None = None
     recorder: Recorder | None = None
     warnings: list[str] = field(default_factory=list)
+    doubtful: bool = False  # a recording of which a part is lost: nothing proves that all is well
 
     @property
     def recorded(self) -> bool:
@@ -73,8 +74,9 @@ def open_session(options: Options, prompt: Prompt | None = None) -> Opened:
 
     if options.open is not None:
         recording = Recording(options.open)
-        warnings = [f"{options.open} ends early; what it holds is judged."] if recording.cut_off else []
-        return Opened(opened(recording, only=options.nodes), options, warnings=warnings)
+        warnings = [recording.damage] if recording.damage else []
+        session = opened(recording, only=options.nodes)
+        return Opened(session, options, warnings=warnings, doubtful=bool(recording.damage))
     from facts.collector.source import LiveNodes, NodeSource
     from facts.session import Session
     from targets.cluster import open_cluster

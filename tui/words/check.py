@@ -59,4 +59,5 @@ def command(as_json: bool, save: Path | None, fail_on: str, ids: tuple[str, ...]
             err=True,
         )
         return ExitCode.NOT_WRITTEN
-    return of_report(report, Severity[fail_on.upper()])
+    code = of_report(report, Severity[fail_on.upper()])
+    return ExitCode.UNKNOWN if held.doubtful and code is ExitCode.HEALTHY else code
