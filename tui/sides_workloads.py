@@ -74,14 +74,21 @@ def _pod(pod: PodObject, sandboxes: Answer, hns: Answer) -> Side:
     return Side("Pods", what, api, ", ".join(parts), Verdict.EQUAL if good else Verdict.DIFFERS, note)
 
 
+def virtual_address(service: ServiceObject) -> str:
+    """The IPv4 ClusterIP, else the IPv6 one; empty where it has none."""
+    return service.spec.ipv4 or next(iter(service.spec.addresses), "")
+
+
 class Ready:
     """How many ready addresses stand behind the ports of Services: looked through once, for clusters are large."""
 
     def __init__(self, slices: EndpointSlices) -> None:
-        self._nodes: dict[tuple[str, str, str, str], Counter[str]] = {}
+        self._nodes: dict[tuple[str, str, str, str, bool], Counter[str]] = {}
         for piece in slices.items:
             for port in piece.ports:
-                key = (piece.metadata.namespace, piece.service, port.name, port.protocol)
+                # A Service of both families has slices of each, and HNS a load balancer for each.
+                six = any(":" in a for e in piece.endpoints for a in e.addresses)
+                key = (piece.metadata.namespace, piece.service, port.name, port.protocol, six)
                 counted = self._nodes.setdefault(key, Counter())
                 for endpoint in piece.endpoints:
                     if endpoint.ready:
@@ -89,8 +96,8 @@ class Ready:
 
     def behind(self, service: ServiceObject, port: ServicePort, node: str = "") -> int:
         """Of one port; with `node`: only those on that node."""
-        where = service.metadata
-        counted = self._nodes.get((where.namespace, where.name, port.name, port.protocol), Counter())
+        where, six = service.metadata, ":" in virtual_address(service)
+        counted = self._nodes.get((where.namespace, where.name, port.name, port.protocol, six), Counter())
         return counted[node] if node else counted.total()
 
 
@@ -118,7 +125,7 @@ def services(name: str, listed: Answer, slices: Answer, hns: Answer) -> Iterator
     balancers = Balancers(hns) if isinstance(hns, Hns) else None
     why = why_not(slices, hns)
     for service in listed.items:
-        if service.spec.cluster_ip in ("", "None") or service.spec.type == "ExternalName":
+        if not virtual_address(service) or service.spec.type == "ExternalName":
             continue
         for port in service.spec.ports:
             for number in (0, port.node_port) if port.node_port else (0,):
@@ -134,18 +141,18 @@ def _port(
     balancers: Balancers | None,
     why: str,
 ) -> Side:
-    spec, where = service.spec, service.metadata
+    spec, where, virtual = service.spec, service.metadata, virtual_address(service)
     number = node_port or port.port
     what = f"{where.namespace}/{where.name} {'NodePort ' if node_port else ''}{number}/{port.protocol}"
     local = (spec.external_traffic_policy if node_port else spec.internal_traffic_policy) == "Local"
-    address = f"any:{number}" if node_port else f"{spec.cluster_ip}:{number}"
+    address = f"any:{number}" if node_port else f"{virtual}:{number}"
     if ready is None:
         return untold("Services", what, address, why)
     behind = ready.behind(service, port, name if local else "")
     api = f"{address} → {behind} ready"
     if balancers is None:
         return untold("Services", what, api, why)
-    balancer = balancers.find("" if node_port else spec.cluster_ip, number, port.protocol)
+    balancer = balancers.find("" if node_port else virtual, number, port.protocol)
     if balancer is None:
         good = behind == 0  # kube-proxy makes no load balancer for a Service without endpoints
         note = (

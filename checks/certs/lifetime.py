@@ -19,7 +19,8 @@ from checks.versions import clock, span
 from facts.access import Now, ThisNode
 from facts.cluster.control_plane import Csrs
 from facts.cluster.nodes import Nodes
-from facts.cluster.objects import Condition, CsrObject, CsrSpec, CsrStatus, Metadata
+from facts.cluster.objects import Condition, Metadata
+from facts.cluster.signing_request import CsrObject, CsrSpec, CsrStatus
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed
 from facts.node.kubernetes import ClientCertificate, Kubeconfigs, Kubelet
@@ -80,7 +81,7 @@ def client_expired(
     """
     found = kubelets_own(kubeconfigs, kubelet)
     if found is None:
-        yield nothing_to_judge(kubelet, "certificate")
+        yield nothing_to_judge(kubelet, "certificate", kubeconfigs.told)
         return
     end = found.certificate.not_after if found.certificate else None
     if end is None:

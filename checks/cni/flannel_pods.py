@@ -135,10 +135,10 @@ def api_access(
     if not found:
         yield Skip("The cluster has no flannel DaemonSet for Windows.")
         return
-    cluster_ip = ""
+    cluster_ips: tuple[str, ...] = ()
     for service in services.items if isinstance(services, ServiceObjects) else ():
         if (service.metadata.namespace, service.metadata.name) == ("default", "kubernetes"):
-            cluster_ip = service.spec.cluster_ip
+            cluster_ips = service.spec.addresses
     running = _all_run(nodes, daemons)
     for item in found:
         container = next(
@@ -159,7 +159,7 @@ def api_access(
             wrong = f"still has the manifest's placeholder {PLACEHOLDER}"
         elif isinstance(services, Failed):
             yield CannotTell(f"whether {value} is the ClusterIP of default/kubernetes: {services.why}", about)
-        elif value == cluster_ip:
+        elif value in cluster_ips:
             wrong = f"has the ClusterIP {value} as KUBERNETES_SERVICE_HOST"
         if wrong:
             text = (

@@ -234,7 +234,7 @@ def svc_to_node_backend(
         yield Skip("The node has no overlay network.")
         return
     own = {a.address for n in nodes.items for a in n.status.addresses}
-    by_ip = {s.spec.cluster_ip: s for s in services.items if s.spec.cluster_ip not in ("", "None")}
+    by_ip = {address: s for s in services.items for address in s.spec.addresses}
     for pod, address, line in timeouts(logs, node.name):
         service = by_ip.get(address)
         if service is None:

@@ -141,7 +141,7 @@ def cluster_domain(
 def _without_dns(protocol: int | None) -> Change:
     def apply(draft: Draft) -> None:
         hns, service = draft.get(Hns), dns_service(draft.get(ServiceObjects))
-        address = service.spec.cluster_ip if service else ""
+        address = service.spec.ipv4 if service else ""
         left = tuple(
             b for b in hns.load_balancers if not (address in b.vips and protocol in (None, b.protocol))
         )
@@ -214,8 +214,8 @@ def load_balancer_rule(
     https://github.com/kubernetes-sigs/sig-windows-tools/issues/380 (servers that are gone).
     """
     service = dns_service(services)
-    address = service.spec.cluster_ip if service else ""
-    if service is None or address in ("", "None"):
+    address = (service.spec.ipv4 or next(iter(service.spec.addresses), "")) if service else ""
+    if service is None or not address:
         yield CannotTell(
             "No Service with the label k8s-app=kube-dns is in kube-system: the cluster's DNS address is not known."
         )

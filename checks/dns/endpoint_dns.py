@@ -301,7 +301,7 @@ def name_server(
         )
         return
     named = dns_services(services) if isinstance(services, ServiceObjects) else []
-    right = {network.dns_address.value, *(s.spec.cluster_ip for s in named)}
+    right = {network.dns_address.value, *(address for s in named for address in s.spec.addresses)}
     wrong = [(p, e) for p, e in known if right.isdisjoint(e.dns_servers)]
     if wrong:
         pod, endpoint = wrong[0]

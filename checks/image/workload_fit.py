@@ -14,7 +14,7 @@ from checks.image.compatibility import build_of_tag, named, runs
 from checks.image.reference import parse
 from checks.image.sandbox_events import other_windows, platform_refused
 from checks.workload.configured import pod_object, selects, workload_of
-from checks.workload.edits import new_pod, pod_event
+from checks.workload.edits import new_pod, pod_event, says_so_by_container, waits_for_init
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import ContainerStatus, NodeObject, PodObject
 from facts.cluster.workloads import Events, Pods
@@ -45,7 +45,7 @@ def node_build(node: NodeObject) -> int:
 
 def waiting_containers(pod: PodObject) -> Iterator[tuple[ContainerStatus, str]]:
     """The containers that wait, and the message. A sandbox that cannot be made is another matter."""
-    for status in pod.status.container_statuses:
+    for status in pod.status.statuses:
         waiting = status.state.waiting
         if waiting is not None and waiting.get("reason") != "ContainerCreating":
             yield status, str(waiting.get("message") or "")
@@ -119,6 +119,15 @@ def _looks_like_linux(refused: Refusal) -> bool:
             finds="shop/shiny",
         ),
         Case(
+            "an init container's image",
+            FLANNEL_2019,
+            (
+                new_pod("shiny", image="hub.corp.example/app:4"),
+                waits_for_init("shiny", _SERVERCORE, "ErrImagePull", _NO_PLATFORM.format(_SERVERCORE)),
+            ),
+            finds="shop/shiny",
+        ),
+        Case(
             "the event of Docker's days",
             FLANNEL_2022,
             (
@@ -168,6 +177,17 @@ def _looks_like_linux(refused: Refusal) -> bool:
                 new_pod(
                     "agent", image="hub.corp.example/agent:2-1809", host_process=True, waiting="ErrImagePull"
                 ),
+            ),
+            quiet=True,
+        ),
+        Case(
+            "HostProcess by the word of its container",
+            FLANNEL_2022,
+            (
+                new_pod(
+                    "agent", image="hub.corp.example/agent:2-1809", host_process=True, waiting="ErrImagePull"
+                ),
+                says_so_by_container("agent"),
             ),
             quiet=True,
         ),

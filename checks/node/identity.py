@@ -19,14 +19,12 @@ from facts.cluster.control_plane import Csrs
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import (
     Condition,
-    CsrObject,
-    CsrSpec,
-    CsrStatus,
     EventObject,
     InvolvedObject,
     Metadata,
     NodeObject,
 )
+from facts.cluster.signing_request import CsrObject, CsrSpec, CsrStatus
 from facts.cluster.workloads import Events
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Failed

@@ -53,6 +53,18 @@ def _forget_shop(draft: Draft) -> None:
             finds="shop/late",
         ),
         Case(
+            "IPv6 first, IPv4 second, and never programmed",
+            FLANNEL_2022,
+            (new_service("both", "fd00:96::7", 81, other_ip="10.96.77.7"),),
+            finds="shop/both",
+        ),
+        Case(
+            "IPv6 alone is not judged",
+            FLANNEL_2022,
+            (new_service("six", "fd00:96::7", 81),),
+            quiet=True,
+        ),
+        Case(
             "a Service with two ports, of which the pods have one",
             FLANNEL_2022,
             (new_service("half", "10.96.77.7", 81, backend_port="metrics"),),
@@ -96,14 +108,14 @@ def load_balancer_missing(
         return
     have = programmed(hns)
     for served in virtual_ports(services):
-        if served.service.spec.cluster_ip == network.dns_address.value or has_cluster_ip(served, have):
+        if served.service.spec.ipv4 == network.dns_address.value or has_cluster_ip(served, have):
             continue
         ready = backends(served, slices, pods)
         if served.service.spec.internal_traffic_policy == "Local":
             ready = [b for b in ready if b.node == node.name]
         if not ready:
             continue
-        address = f"{served.service.spec.cluster_ip}:{served.port.port}"
+        address = f"{served.service.spec.ipv4}:{served.port.port}"
         proof: dict[type[Fact], str] = {
             Hns: f"{len(hns.load_balancers)} load balancers, none for {address}",
             EndpointSlices: f"{len(ready)} ready backends",

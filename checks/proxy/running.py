@@ -120,7 +120,7 @@ def not_running(
         how = "no HostProcess pod of kube-proxy is on this node" if service is None else _state(service)
         yield Problem(f"kube-proxy does not run: {how}.", proof=proof)
         return
-    waiting = next((s.state.waiting for s in pod.status.container_statuses if s.state.waiting), None) or {}
+    waiting = next((s.state.waiting for s in pod.status.statuses if s.state.waiting), None) or {}
     why = str(waiting.get("reason") or pod.status.reason or pod.status.phase)
     yield Problem(
         f"kube-proxy does not run: its pod {pod.metadata.name} is not ready ({why}).",

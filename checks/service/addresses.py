@@ -50,7 +50,7 @@ def owner(target: Target, services: ServiceObjects, pods: Pods, nodes: Nodes) ->
         named = target.host == f"{meta.name}.{meta.namespace}" or target.host.startswith(
             f"{meta.name}.{meta.namespace}.svc"
         )
-        if named or (service.spec.cluster_ip == target.host):
+        if named or target.host in service.spec.addresses:
             what = f"Service {meta.namespace}/{meta.name}"
             return what, any(p.port == target.port for p in service.spec.ports)
     addresses = {a.address for n in nodes.items for a in n.status.addresses}

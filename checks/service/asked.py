@@ -30,7 +30,7 @@ WEB = "shop/win-web-public"
 
 def _cluster_ip_client(draft: Draft) -> None:
     served = next(node_ports(draft.get(ServiceObjects)))
-    url = f"http://{served.service.spec.cluster_ip}:{served.port.node_port}/"
+    url = f"http://{served.service.spec.ipv4}:{served.port.node_port}/"
     new_pod("client", env={"SHOP_URL": url})(draft)
 
 
@@ -181,7 +181,7 @@ def cluster_ip_from_host(
     Confused with: pods that cannot reach a ClusterIP: that is kube-proxy.
     Source: https://kubernetes.io/docs/concepts/windows/user-guide/; microsoft/SDN Kubernetes/windows/test_k8s_1.18.
     """
-    addresses = {s.spec.cluster_ip: s for s in services.items if s.spec.cluster_ip not in ("", "None")}
+    addresses = {address: s for s in services.items for address in s.spec.addresses}
     for pod in pods.on(node.name):
         if (
             pod.ready

@@ -50,9 +50,9 @@ class Backend(msgspec.Struct, frozen=True):
 
 
 def virtual_ports(services: ServiceObjects) -> Iterator[Served]:
-    """Every TCP or UDP port of a Service with a ClusterIP that kube-proxy serves."""
+    """Every TCP or UDP port of a Service with an IPv4 ClusterIP that kube-proxy serves."""
     for service in services.items:
-        if service.spec.cluster_ip in ("", "None") or ":" in service.spec.cluster_ip:
+        if not service.spec.ipv4:
             continue
         if PROXY_NAME in service.metadata.labels:
             continue
@@ -95,7 +95,7 @@ def programmed(hns: Hns) -> set[tuple[str, int, int]]:
 
 def has_cluster_ip(served: Served, have: set[tuple[str, int, int]]) -> bool:
     """Whether the Service's virtual address and port are among what is `programmed`."""
-    address, port = served.service.spec.cluster_ip, served.port.port
+    address, port = served.service.spec.ipv4, served.port.port
     return (address, port, served.protocol) in have or (address, port, 0) in have
 
 

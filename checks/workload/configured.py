@@ -122,7 +122,7 @@ def has_started(pod: PodObject) -> bool:
     """At least one container has run: the sandbox exists and an image was there."""
     return any(
         s.state.running is not None or s.state.terminated is not None or s.restart_count
-        for s in pod.status.container_statuses
+        for s in pod.status.statuses
     )
 
 

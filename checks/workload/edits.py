@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
@@ -158,6 +158,45 @@ def pod_log(pod: str, text: str, *, namespace: str = "shop") -> Change:
     return apply
 
 
+def _pod(name: str, edit: Callable[[PodObject], PodObject]) -> Change:
+    def apply(draft: Draft) -> None:
+        pods = draft.get(Pods).items
+        draft.put(Pods, Pods(tuple(edit(p) if p.metadata.name == name else p for p in pods)))
+
+    return apply
+
+
+def says_so_by_container(name: str) -> Change:
+    """The pod's security context stands in each of its containers instead, as the API allows."""
+
+    def edit(pod: PodObject) -> PodObject:
+        own = tuple(replace(c, security_context=pod.spec.security_context) for c in pod.spec.containers)
+        return replace(pod, spec=replace(pod.spec, containers=own, security_context=None))
+
+    return _pod(name, edit)
+
+
+def waits_for_init(name: str, image: str, reason: str, message: str = "") -> Change:
+    """The pod's first container waits for an init container, which waits for that reason."""
+
+    def edit(pod: PodObject) -> PodObject:
+        told = ContainerState(waiting={"reason": reason, "message": message})
+        idle = ContainerState(waiting={"reason": "PodInitializing"})
+        status = replace(
+            pod.status,
+            phase="Pending",
+            init_container_statuses=(ContainerStatus("init", image=image, state=told),),
+            container_statuses=tuple(
+                replace(s, ready=False, state=idle) for s in pod.status.container_statuses
+            ),
+            conditions=(Condition("Ready", "False"),),
+        )
+        spec = replace(pod.spec, init_containers=(Container("init", image),))
+        return replace(pod, spec=spec, status=status)
+
+    return _pod(name, edit)
+
+
 def new_service(
     name: str,
     cluster_ip: str,
@@ -171,8 +210,12 @@ def new_service(
     backend_port: str = "http",
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
+    other_ip: str = "",
 ) -> Change:
-    """Put a Service with one ready backend ("linux": on the first Linux node, "windows": on the draft's, "": none)."""
+    """Put a Service with one ready backend ("linux": on the first Linux node, "windows": on the draft's, "": none).
+
+    `other_ip`: its ClusterIP of the second family.
+    """
 
     def apply(draft: Draft) -> None:
         spec = ServiceSpec(
@@ -180,6 +223,7 @@ def new_service(
             cluster_ip,
             (ServicePort("http", protocol, port, port, node_port),),
             external_traffic_policy="Local" if local else "Cluster",
+            cluster_ips=(cluster_ip, other_ip) if other_ip else (cluster_ip,),
         )
         meta = Metadata(name, namespace, labels=dict(labels or {}), annotations=dict(annotations or {}))
         service = ServiceObject(meta, spec)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 import yaml
 
-from facts.cluster.objects import ConfigMapObject, CsrObject, VersionInfo
+from facts.cluster.objects import ConfigMapObject, VersionInfo
+from facts.cluster.signing_request import CsrObject
 from facts.fact import Fact, NotApplicable, asked_of_cluster
 from facts.node.parsing import listing, mapping, text, texts
 from targets.errors import MalformedAnswer, NotFound

@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from facts.cluster.signing_request import node_of
 from targets.target import NodeRef
 
 
@@ -132,9 +131,19 @@ class ContainerPort(Obj, frozen=True):
     protocol: str = "TCP"
 
 
+class WindowsOptions(Obj, frozen=True):
+    host_process: bool | None = None  # None: as the pod says
+    run_as_user_name: str = ""
+
+
+class SecurityContext(Obj, frozen=True):
+    windows_options: WindowsOptions | None = None
+
+
 class Container(Obj, frozen=True):
     name: str = ""
     image: str = ""
+    security_context: SecurityContext | None = None
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: tuple[EnvVar, ...] = ()
@@ -142,15 +151,6 @@ class Container(Obj, frozen=True):
     liveness_probe: dict[str, Any] | None = None
     readiness_probe: dict[str, Any] | None = None
     startup_probe: dict[str, Any] | None = None
-
-
-class WindowsOptions(Obj, frozen=True):
-    host_process: bool = False
-    run_as_user_name: str = ""
-
-
-class SecurityContext(Obj, frozen=True):
-    windows_options: WindowsOptions | None = None
 
 
 class DnsConfig(Obj, frozen=True):
@@ -186,8 +186,14 @@ class PodSpec(Obj, frozen=True):
 
     @property
     def host_process(self) -> bool:
-        options = self.security_context.windows_options if self.security_context else None
-        return bool(options and options.host_process)
+        """Whether its containers are HostProcess: a container's own word goes before the pod's, and all must agree."""
+        pod = _host_process(self.security_context)
+        own = [_host_process(c.security_context) for c in (*self.containers, *self.init_containers)]
+        return any(pod if one is None else one for one in own) if own else bool(pod)
+
+
+def _host_process(context: SecurityContext | None) -> bool | None:
+    return context.windows_options.host_process if context and context.windows_options else None
 
 
 class ContainerState(Obj, frozen=True):
@@ -214,6 +220,12 @@ class PodStatus(Obj, frozen=True):
     start_time: datetime | None = None
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
+
+    @property
+    def statuses(self) -> tuple[ContainerStatus, ...]:
+        """Of all containers, in the order in which they start."""
+        return (*self.init_container_statuses, *self.container_statuses)
 
 
 class PodObject(Obj, frozen=True):
@@ -256,6 +268,19 @@ class ServiceSpec(Obj, frozen=True):
     external_traffic_policy: str = ""
     internal_traffic_policy: str = ""
     session_affinity: str = ""
+    # Since 1.20, one of each family.
+    cluster_ips: tuple[str, ...] = msgspec.field(default=(), name="clusterIPs")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its ClusterIPs, the first family first; none where it is headless."""
+        both = dict.fromkeys((self.cluster_ip, *self.cluster_ips))
+        return tuple(a for a in both if a not in ("", "None"))
+
+    @property
+    def ipv4(self) -> str:
+        """The IPv4 ClusterIP, whichever family comes first; empty where there is none."""
+        return next((a for a in self.addresses if ":" not in a), "")
 
 
 class ServiceObject(Obj, frozen=True):
@@ -355,28 +380,6 @@ class LeaseSpec(Obj, frozen=True):
 class LeaseObject(Obj, frozen=True):
     metadata: Metadata = Metadata()
     spec: LeaseSpec = LeaseSpec()
-
-
-class CsrSpec(Obj, frozen=True):
-    signer_name: str = ""
-    username: str = ""
-    request: str = ""  # base64 of the PEM
-
-
-class CsrStatus(Obj, frozen=True):
-    conditions: tuple[Condition, ...] = ()
-    certificate: str = ""
-
-
-class CsrObject(Obj, frozen=True):
-    metadata: Metadata = Metadata()
-    spec: CsrSpec = CsrSpec()
-    status: CsrStatus = CsrStatus()
-
-    @property
-    def node_name(self) -> str:
-        """The node that the certificate is for; empty where that cannot be read."""
-        return node_of(self.spec.username, self.spec.request)
 
 
 class VersionInfo(Obj, frozen=True):

@@ -43,7 +43,7 @@ class WindowsPodLogs(Fact, frozen=True):
         windows = {n.name for n in Nodes.ask(cluster).windows}
         every = cluster.list("/api/v1/pods", PodObject)
         pods = [p for p in every if p.spec.node_name in windows and not p.spec.host_process]
-        ran = [p for p in pods if p.status.phase in ("Running", "Failed")]
+        ran = [p for p in pods if p.status.phase in ("Running", "Failed") or _stuck_in(p)]
         partial = _partial_name(p.metadata.namespace for p in every)
         ill = [p for p in ran if not p.ready or _restarts(p)]
         ill += [p for p in ran if p not in ill and _is_told(p, partial)]
@@ -54,12 +54,21 @@ class WindowsPodLogs(Fact, frozen=True):
         where = pod.metadata
         path = f"/api/v1/namespaces/{where.namespace}/pods/{where.name}/log"
         params = {"tailLines": "60", "limitBytes": "65536"}
-        if pod.spec.containers:
-            params["container"] = pod.spec.containers[0].name
+        container = _stuck_in(pod) or next((c.name for c in pod.spec.containers), "")
+        if container:
+            params["container"] = container
         try:
             return PodTail(where.namespace, where.name, pod.spec.node_name, cluster.text(path, params=params))
         except TargetError as error:
             return PodTail(where.namespace, where.name, pod.spec.node_name, "", str(error))
+
+
+def _stuck_in(pod: PodObject) -> str:
+    """The init container that fails again and again, so that no other has started: only that has anything to say."""
+    if any(s.state.waiting is None or s.restart_count for s in pod.status.container_statuses):
+        return ""
+    failed = (s for s in pod.status.init_container_statuses if s.restart_count or s.state.terminated)
+    return next((s.name for s in failed if (s.state.terminated or {}).get("exitCode") != 0), "")
 
 
 def _restarts(pod: PodObject) -> int:

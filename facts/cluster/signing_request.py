@@ -1,11 +1,35 @@
-"""Who a certificate signing request is for."""
+"""Certificate signing requests, and who they are for."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
+from facts.cluster.objects import Condition, Metadata, Obj
+
 NODE = "system:node:"
+
+
+class CsrSpec(Obj, frozen=True):
+    signer_name: str = ""
+    username: str = ""
+    request: str = ""  # base64 of the PEM
+
+
+class CsrStatus(Obj, frozen=True):
+    conditions: tuple[Condition, ...] = ()
+    certificate: str = ""
+
+
+class CsrObject(Obj, frozen=True):
+    metadata: Metadata = Metadata()
+    spec: CsrSpec = CsrSpec()
+    status: CsrStatus = CsrStatus()
+
+    @property
+    def node_name(self) -> str:
+        """The node that the certificate is for; empty where that cannot be read."""
+        return node_of(self.spec.username, self.spec.request)
 
 
 def node_of(username: str, request: str) -> str:

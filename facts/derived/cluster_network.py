@@ -122,5 +122,6 @@ def _dns_service(services: ServiceObjects | Failed) -> Sourced:
             service.metadata.namespace == "kube-system"
             and service.metadata.labels.get("k8s-app") == "kube-dns"
         ):
-            return Sourced(service.spec.cluster_ip, f"Service kube-system/{service.metadata.name}")
+            address = service.spec.ipv4 or service.spec.cluster_ip
+            return Sourced(address, f"Service kube-system/{service.metadata.name}")
     return Sourced()

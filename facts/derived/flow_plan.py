@@ -102,7 +102,7 @@ def _served(services: ServiceObjects) -> Iterator[tuple[ServiceObject, ServicePo
     """Every Service with an IPv4 ClusterIP, and its first TCP port; a node port comes first."""
     for service in services.items:
         tcp = [p for p in service.spec.ports if p.protocol == "TCP"]
-        if tcp and service.spec.cluster_ip not in ("", "None") and ":" not in service.spec.cluster_ip:
+        if tcp and service.spec.ipv4:
             yield service, next((p for p in tcp if p.node_port), tcp[0])
 
 
@@ -142,7 +142,7 @@ class _Around:
             return
         if port.node_port:
             yield from self._node_port(name, port.node_port, self._serving(service, backends))
-        yield FlowTarget(CLUSTER_IP, service.spec.cluster_ip, port.port, name)
+        yield FlowTarget(CLUSTER_IP, service.spec.ipv4, port.port, name)
         pods = [b for b in backends if b.address not in self.of_nodes]
         local = next((b for b in pods if b.node == self.node.name), None)
         remote = next((b for b in pods if b.node and b.node != self.node.name), None)

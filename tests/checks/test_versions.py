@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from checks.runtime.named_pipes import pipe_of
 from checks.versions import amount, minor, numbers, span
-from facts.cluster.objects import CsrObject, CsrSpec
+from facts.cluster.signing_request import CsrObject, CsrSpec
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,14 @@ def test_every_fact_reads_what_is_bare(tmp_path: Path) -> None:
             real.kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(item))
         six = of("Service", "six", spec={"ipFamilies": ["IPv6"], "ports": [{"port": 53, "protocol": "UDP"}]})
         real.kubectl("create", "-f", "-", stdin=json.dumps(six))
+        both = {"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"], "ports": [{"port": 53}]}
+        real.kubectl("create", "-f", "-", stdin=json.dumps(of("Service", "both", spec=both)))
+        own = {"name": "c", "image": "i", "securityContext": {"windowsOptions": {"hostProcess": True}}}
+        agent = {"hostNetwork": True, "os": {"name": "windows"}, "containers": [own]}
+        real.kubectl("create", "-f", "-", stdin=json.dumps(of("Pod", "agent", spec=agent)))
+        waits = {"initContainerStatuses": [{"name": "w", "state": {"waiting": {"reason": "ErrImagePull"}}}]}
+        patch = ("patch", "pod", "agent", "-n", "kube-system", "--subresource=status", "--type=merge", "-p")
+        real.kubectl(*patch, json.dumps({"status": waits}))
         cluster = open_cluster(real.kubeconfig("admin"), environ={})
         try:
             found = {fact: ask_cluster(fact, cluster) for fact in cluster_facts()}
@@ -82,6 +90,12 @@ def test_every_fact_reads_what_is_bare(tmp_path: Path) -> None:
     assert {p.metadata.name: p.spec.node_name for p in pods.items}["bare"] == ""
     ips = {s.metadata.name: s.spec.cluster_ip for s in services.items}
     assert ips["headless"] == "None" and ips["outside"] == "" and ips["six"].startswith("fd00:96::")
+    both_families = next(s.spec for s in services.items if s.metadata.name == "both")
+    assert both_families.cluster_ip.startswith("fd00:96::") and both_families.ipv4.startswith("10.96.")
+    host = {p.metadata.name: p.spec.host_process for p in pods.items}
+    assert host["agent"] and not host["bare"]
+    waiting = next(p.status.statuses for p in pods.items if p.metadata.name == "agent")
+    assert [s.state.waiting for s in waiting] == [{"reason": "ErrImagePull"}]
     named = next(s for s in services.items if s.metadata.name == "named-target")
     assert [p.target_port for p in named.spec.ports] == ["http", 1]
     assert {

@@ -10,6 +10,7 @@ from pathlib import Path
 from consolekit import console, judged, screen_text, until
 from textual.pilot import Pilot
 
+from checks.workload.edits import new_pod, waits_for_init
 from targets.errors import PermissionDenied
 from targets.pod_logs import LogChoice, Row
 from targets.stream import Feed, Stream
@@ -213,7 +214,7 @@ def test_marks_lead_back() -> None:
 
 def test_the_containers_of_a_node_are_offered() -> None:
     async def run() -> None:
-        app = console()
+        app = console(new_pod("late"), waits_for_init("late", "hub.corp.example/wait:1", "ErrImagePull"))
         async with app.run_test(size=(80, 24)) as pilot:
             await judged(pilot, app)
             await pilot.press("j", "j", "l")
@@ -221,6 +222,7 @@ def test_the_containers_of_a_node_are_offered() -> None:
             await pilot.pause()
             text = screen_text(app)
             assert "Logs: pods on win-1" in text and "shop/win-web" in text and "✔ running" in text
+            assert "✖ ErrImagePull" in text, "an init container has a state as well"
             assert "coredns" not in text, "pods of other nodes are left out"
 
     asyncio.run(run())

@@ -174,6 +174,32 @@ def test_a_local_node_port_counts_the_endpoints_of_this_node_alone() -> None:
     assert "→ 1 ready" in line.api and "→ 2 endpoints" in line.node
 
 
+def test_a_service_of_both_families_is_compared_by_its_ipv4_address() -> None:
+    def six_first(services: ServiceObjects) -> ServiceObjects:
+        return replace(
+            services,
+            items=tuple(
+                replace(
+                    s,
+                    spec=replace(
+                        s.spec, cluster_ip="fd00:96::7", cluster_ips=("fd00:96::7", s.spec.cluster_ip)
+                    ),
+                )
+                for s in services.items
+            ),
+        )
+
+    def of_both(slices: EndpointSlices) -> EndpointSlices:
+        added = (
+            replace(p, endpoints=tuple(replace(e, addresses=("fd00:244::3",)) for e in p.endpoints))
+            for p in slices.items
+        )
+        return replace(slices, items=(*slices.items, *added))
+
+    told = sides(change(ServiceObjects, six_first), change(EndpointSlices, of_both))
+    assert told == sides()
+
+
 def test_a_hostname_override_counts_as_the_name() -> None:
     named = change(Kubelet, lambda k: replace(k, flags=k.flags | {"hostname-override": "win-1"}))
     told = sides(named, fields(Os, hostname="SOMETHING-ELSE"))

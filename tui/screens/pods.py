@@ -63,7 +63,7 @@ def _start(app: KwinnowApp, choice: LogChoice) -> Stream[LogRow]:
 
 def _rows(pod: PodObject) -> list[Row]:
     where = pod.metadata
-    statuses = {s.name: s for s in pod.status.container_statuses}
+    statuses = {s.name: s for s in pod.status.statuses}
     rows = []
     for container in (*pod.spec.init_containers, *pod.spec.containers):
         status = statuses.get(container.name)
@@ -82,9 +82,11 @@ def _rows(pod: PodObject) -> list[Row]:
 
 
 def _state(pod: PodObject, container: str) -> Text:
-    status = next((s for s in pod.status.container_statuses if s.name == container), None)
+    status = next((s for s in pod.status.statuses if s.name == container), None)
     if status is None:
         return line(pod.status.phase, QUIET)
+    if (status.state.terminated or {}).get("exitCode") == 0:
+        return word("✔ done", GOOD)  # an init container that has come to its end
     for state in (status.state.waiting, status.state.terminated):
         if state is not None:
             return line(f"✖ {state.get('reason', 'not running')}", BAD)
