@@ -193,14 +193,11 @@ def crash(node: ThisNode, processes: Processes, hns: Hns | Failed, log: EventLog
 
 
 def _about_hns(event: Event) -> bool:
-    """A record of the Service Control Manager that HNS ended; the key name is language-neutral, the sentence
-    is not."""
+    """A record of the Service Control Manager that HNS ended. Old recordings have no key name: English alone tells."""
+    if event.provider.lower() != "service control manager" or event.id not in DIED:
+        return False
     words = {w.lower() for w in event.properties} | {event.message.lower()}
-    return (
-        event.provider.lower() == "service control manager"
-        and event.id in DIED
-        and ("hns" in words or any("host network" in w for w in words))
-    )
+    return event.of_service("hns") or "hns" in words or any("host network" in w for w in words)
 
 
 def _death(log: EventLog) -> tuple[Event, ...]:
@@ -209,7 +206,13 @@ def _death(log: EventLog) -> tuple[Event, ...]:
     at = min((e.at for e in log.events), default=datetime(2000, 1, 1, tzinfo=UTC))
     return (
         Event(
-            "System", "Service Control Manager", 7031, 2, at, ("Host Network Service", "1", "60000", "hns")
+            "System",
+            "Service Control Manager",
+            7031,
+            2,
+            at,
+            ("Hostnetzwerkdienst", "1", "60000"),
+            service="hns",
         ),
     )
 

@@ -202,7 +202,12 @@ def containerd_stopped(
         )
         proof[Containerd] = containerd.config_error or "\n".join(containerd.panic_log.splitlines()[-30:])
     died = (
-        [e for e in events.events if e.provider == "Service Control Manager" and "containerd" in e.properties]
+        [
+            e
+            for e in events.events
+            if e.of_service("containerd")
+            or (e.provider == "Service Control Manager" and "containerd" in e.properties)
+        ]
         if isinstance(events, EventLog)
         else []
     )

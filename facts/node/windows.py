@@ -147,7 +147,12 @@ class Clock(Fact, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A record of the Windows event log. `message` is localised: shown, never matched."""
+    """A record of the Windows event log. `message` is localised: shown, never matched.
+
+    `service`: the key name in the bytes of a record of the Service Control Manager; its `properties` have the name
+    that is shown, which Windows translates. `42004900540053002F0034000000` is BITS/4:
+    https://www.evtxparser.com/en/blog/event-id-7036-service-state
+    """
 
     log: str
     provider: str
@@ -156,6 +161,11 @@ class Event(msgspec.Struct, frozen=True):
     at: datetime
     properties: tuple[str, ...] = ()
     message: str = ""
+    service: str = ""
+
+    def of_service(self, name: str) -> bool:
+        """Whether the Service Control Manager recorded it about the service `name`."""
+        return self.provider == "Service Control Manager" and self.service.lower() == name.lower()
 
 
 @asked_of_node("event_log.ps1", seconds=20)

@@ -228,8 +228,10 @@ def crash(world: World) -> None:
         "The Host Network Service service terminated unexpectedly.  It has done this 1 time(s).  The following "
         "corrective action will be taken in 60000 milliseconds: Restart the service."
     )
-    properties = ["Host Network Service", "1", "60000", "1", "Restart the service", "hns"]
-    machine.events.append(Event("System", "Service Control Manager", 7031, 2, started - 60, properties, text))
+    properties = ["Host Network Service", "1", "60000", "1", "Restart the service"]
+    machine.events.append(
+        Event("System", "Service Control Manager", 7031, 2, started - 60, properties, text, "hns")
+    )
     machine.hns.policy_lists = []
 
 

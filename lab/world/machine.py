@@ -142,7 +142,10 @@ class Hns(msgspec.Struct):
 
 
 class Event(msgspec.Struct):
-    """A record of the Windows event log. `message` is in English; the stand-in translates by provider and id."""
+    """A record of the Windows event log. `message` is in English; the stand-in translates by provider and id.
+
+    `service` is the key name that the Service Control Manager adds as bytes.
+    """
 
     log: str
     provider: str
@@ -151,6 +154,7 @@ class Event(msgspec.Struct):
     time: float = -3_600.0
     properties: list[str] = []
     message: str = ""
+    service: str = ""
 
 
 class Native(msgspec.Struct):

@@ -153,7 +153,9 @@ def test_without_elevation(bench: BenchFactory, machine: Machine) -> None:
 
 
 def test_other_languages_give_the_same_facts(bench: BenchFactory, machine: Machine) -> None:
-    machine.events = [Event("System", "Service Control Manager", 7034, 2, -60, ["kubelet", "1"], "died")]
+    machine.events = [
+        Event("System", "Service Control Manager", 7034, 2, -60, ["Kubelet", "1"], "died", "kubelet")
+    ]
     wanted: list[type[Fact]] = [q.fact for q in node_questions() if q.fact not in (*PROBES, Os, EventLog)]
     english = bench(machine).facts([*wanted, EventLog])
     for culture, page in (("de-DE", 850), ("zh-CN", 936)):
@@ -165,7 +167,7 @@ def test_other_languages_give_the_same_facts(bench: BenchFactory, machine: Machi
         assert isinstance(os, Os) and (os.ui_culture, os.oem_code_page) == (culture, page)
         assert isinstance(events, EventLog) and isinstance(told, EventLog)
         assert events.events[0].message != told.events[0].message, "the sentence is localised"
-        assert (events.events[0].id, events.events[0].properties) == (7034, ("kubelet", "1"))
+        assert (events.events[0].id, events.events[0].service) == (7034, "kubelet")
 
 
 def _timeless(value: object) -> object:

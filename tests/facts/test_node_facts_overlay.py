@@ -58,8 +58,9 @@ def node(pwsh: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answer
             7031,
             2,
             -7_200,
-            ["kubelet", "1", "60000", "1", "Restart"],
+            ["Kubernetes Kubelet", "1", "60000", "1", "Restart"],
             "x",
+            "kubelet",
         ),
         Event("System", "Service Control Manager", 7031, 2, -900_000, ["old"], "before the three days"),
         Event("System", "Service Control Manager", 7036, 4, -60, ["noise"], "not asked for"),
@@ -137,9 +138,11 @@ def test_processes(node: Answered) -> None:
 
 def test_event_log(node: Answered) -> None:
     events = node.get(EventLog).events
-    assert [(e.id, e.level, e.properties) for e in events if e.provider == "Service Control Manager"] == [
-        (7031, 2, ("kubelet", "1", "60000", "1", "Restart"))
+    of_services = [e for e in events if e.provider == "Service Control Manager"]
+    assert [(e.id, e.level, e.properties, e.service) for e in of_services] == [
+        (7031, 2, ("Kubernetes Kubelet", "1", "60000", "1", "Restart"), "kubelet")
     ]
+    assert of_services[0].of_service("Kubelet") and not of_services[0].of_service("hns")
     assert [e.id for e in events if e.log.startswith("Microsoft-Windows-Host-Network")] == [1018]
     assert close(next(e.at for e in events if e.id == 7031), node.time(-7_200))
 

@@ -14,11 +14,18 @@ $list = foreach ($query in $queries) {
         $found = @()
     }
     foreach ($e in $found) {
+        # The Service Control Manager puts the service's key name, which no language changes, behind the sentence's
+        # values: bytes of UTF-16, with a zero at the end, and with "/4" where a state follows.
+        $service = ''
+        foreach ($p in @($e.Properties)) {
+            if ($e.ProviderName -eq 'Service Control Manager' -and $p.Value -is [byte[]]) { $service = [Text.Encoding]::Unicode.GetString($p.Value).Split([char]0)[0] -replace '/\d+$' }
+        }
+        if ($service -notmatch '^[\x20-\x7e]{1,256}$') { $service = '' }
         $values = @($e.Properties | Where-Object { $null -ne $_.Value -and $_.Value -isnot [byte[]] } | ForEach-Object { $v = Hide-Secrets ([string]$_.Value); $v.Substring(0, [Math]::Min(300, $v.Length)) })
         $text = Hide-Secrets ([string]$e.Message)
         @{
             log = [string]$e.LogName; provider = [string]$e.ProviderName; id = [int]$e.Id; level = [int]$e.Level; at = (Format-Utc $e.TimeCreated)
-            properties = $values; message = $text.Substring(0, [Math]::Min(500, $text.Length))
+            properties = $values; service = (Hide-Secrets $service); message = $text.Substring(0, [Math]::Min(500, $text.Length))
         }
     }
 }

@@ -1,6 +1,6 @@
 # Get-WinEvent. Record: https://learn.microsoft.com/dotnet/api/system.diagnostics.eventing.reader.eventlogrecord ;
 # "no match" is an error: https://learn.microsoft.com/powershell/module/microsoft.powershell.diagnostics/get-winevent ;
-# sentences of the Service Control Manager:
+# sentences of the Service Control Manager (what it adds as bytes: https://pastebin.com/wD7HXLf4):
 # https://learn.microsoft.com/previous-versions/windows/it-pro/windows-server-2008-r2-and-2008/dd349353(v=ws.10)
 
 function Get-LabEventSentence($record, [string]$culture) {
@@ -60,11 +60,13 @@ function Get-WinEvent {
             if ($want.StartTime -and $at -lt [DateTime]$want.StartTime) { continue }
             if ($want.EndTime -and $at -gt [DateTime]$want.EndTime) { continue }
             $record++
+            $values = @($e.properties | ForEach-Object { [pscustomobject][ordered]@{ PSTypeName = 'System.Diagnostics.Eventing.Reader.EventProperty'; Value = $_ } })
+            if ($e.service) { $values += [pscustomobject][ordered]@{ PSTypeName = 'System.Diagnostics.Eventing.Reader.EventProperty'; Value = [Text.Encoding]::Unicode.GetBytes("$($e.service)`0") } }
             [pscustomobject][ordered]@{
                 PSTypeName = 'System.Diagnostics.Eventing.Reader.EventLogRecord'; Message = Get-LabEventSentence $e $os.ui_culture; Id = [int]$e.id; Version = [byte]0; Qualifiers = $null; Level = [byte]$e.level; Task = 0; Opcode = [int16]0; Keywords = [long]-9187343239835811840
                 RecordId = [long]$record; ProviderName = $e.provider; ProviderId = $null; LogName = $e.log; ProcessId = 700; ThreadId = 800; MachineName = $os.hostname; UserId = $null; TimeCreated = $at; ActivityId = $null; RelatedActivityId = $null; ContainerLog = $e.log
                 MatchedQueryIds = @(); Bookmark = $null; LevelDisplayName = $levels[$e.level]; OpcodeDisplayName = ''; TaskDisplayName = ''; KeywordsDisplayNames = @()
-                Properties = @($e.properties | ForEach-Object { [pscustomobject][ordered]@{ PSTypeName = 'System.Diagnostics.Eventing.Reader.EventProperty'; Value = $_ } })
+                Properties = $values
             }
         })
     if ($found.Count -eq 0) {

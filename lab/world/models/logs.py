@@ -159,7 +159,7 @@ def service_events(world: World, machine: Machine) -> None:
             text = f"The {service.display_name} service terminated with the following service-specific error: {own}"
             machine.events.append(
                 Event(
-                    "System", "Service Control Manager", 7024, 2, at, [service.display_name, own, name], text
+                    "System", "Service Control Manager", 7024, 2, at, [service.display_name, own], text, name
                 )
             )
             continue
@@ -174,8 +174,9 @@ def service_events(world: World, machine: Machine) -> None:
                     7023,
                     2,
                     at,
-                    [service.display_name, f"%%{service.exit_code}", name],
+                    [service.display_name, f"%%{service.exit_code}"],
                     text,
+                    name,
                 )
             )
 
