@@ -53,20 +53,23 @@ def kubelets_own(kubeconfigs: Kubeconfigs, kubelet: Kubelet | Failed) -> Kubecon
     return next((k for k in kubeconfigs.kubeconfigs if _file(k.path) == told), None)
 
 
-def not_looked_at(kubelet: Kubelet | Failed) -> str:
-    """Why there may be a kubeconfig although none was found; empty where there is none."""
-    told = _told(kubelet)
+def not_looked_at(kubelet: Kubelet | Failed, looked_at: str = "") -> str:
+    """Why there may be a kubeconfig although none was found; empty where there is none.
+
+    `looked_at`: where the node has looked because something there told it to.
+    """
+    told = _told(kubelet) or looked_at
     if not told:
         return "Which kubeconfig the kubelet is told to use is not known, and none is in the usual places."
     ran = isinstance(kubelet, Kubelet) and kubelet.found_in == "process"
-    if ran or _file(told) in _USUAL:
+    if ran or _file(told) in (*_USUAL, _file(looked_at)):
         return ""
-    return f"The kubelet is told to use {told}, where nothing looks while it does not run."
+    return f"The kubelet is told to use {told}, where nothing has looked."
 
 
-def nothing_to_judge(kubelet: Kubelet | Failed, what: str) -> Said:
+def nothing_to_judge(kubelet: Kubelet | Failed, what: str, looked_at: str = "") -> Said:
     """What a check of the kubeconfig says where none was found."""
-    why = not_looked_at(kubelet)
+    why = not_looked_at(kubelet, looked_at)
     return CannotTell(why) if why else Skip(f"There is no kubeconfig whose {what} could be judged.")
 
 
@@ -101,12 +104,13 @@ def _subject(name: str, group: str) -> Change:
 _NONE = fields(Kubeconfigs, kubeconfigs=())
 
 
+_ELSEWHERE = r"C:\ProgramData\kubernetes\kubeconfig"
+
+
 def _stopped_elsewhere(draft: Draft) -> None:
     """A kubelet that stands still, and whose service names another place."""
-    path = r"C:\ProgramData\kubernetes\kubeconfig"
-    fields(
-        Kubelet, flags={"kubeconfig": path}, arguments=f"kubelet.exe --kubeconfig={path}", found_in="service"
-    )(draft)
+    line = f"kubelet.exe --kubeconfig={_ELSEWHERE}"
+    fields(Kubelet, flags={"kubeconfig": _ELSEWHERE}, arguments=line, found_in="service")(draft)
 
 
 def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) -> Case:
@@ -123,6 +127,12 @@ def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) 
         Case("none at all", FLANNEL_2022, (_NONE, silent()), finds="node"),
         Case("classic, none", CLASSIC_2019, (_NONE, silent()), finds="node"),
         Case("EKS keeps it elsewhere", FLANNEL_2022, (_NONE, _stopped_elsewhere, silent()), unknown=True),
+        Case(
+            "EKS keeps it elsewhere, and it is not there",
+            FLANNEL_2022,
+            (_NONE, _stopped_elsewhere, fields(Kubeconfigs, told=_ELSEWHERE), silent()),
+            finds="node",
+        ),
         Case("its place is not known", FLANNEL_2022, (_NONE, fails(Kubelet), silent()), unknown=True),
         Case(
             "its place depends on the service's folder",
@@ -148,7 +158,8 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
     Rule: the file that the kubelet is told to use is not there, cannot be read, or names a client certificate that is
     not there, and the Node is not Ready. With bootstrap-kubelet.conf alone the TLS bootstrap has not come to its end.
     Looked at are C:\\etc\\kubernetes\\kubelet.conf (kubeadm), C:\\k\\config (classic), RKE2's place,
-    C:\\var\\lib\\kubelet\\kubeconfig, and whatever the arguments of a kubelet that runs name.
+    C:\\var\\lib\\kubelet\\kubeconfig, and whatever --kubeconfig names in the process, the service, nssm or the start
+    script.
     Remedy: kubeadm: make it anew on a Linux control-plane node, `kubeadm kubeconfig user --org system:nodes
     --client-name system:node:NODE > kubelet.conf`, and copy it to C:\\etc\\kubernetes; or join again. Classic: put the
     node's own kubeconfig into C:\\k\\config (never a copy of the administrator's), saved as UTF-8 without a byte order
@@ -171,7 +182,7 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
             proof={Kubeconfigs: why},
         )
         return
-    if unseen := not_looked_at(kubelet):
+    if unseen := not_looked_at(kubelet, kubeconfigs.told):
         yield CannotTell(unseen)
         return
     bootstrap = next((k.path for k in kubeconfigs.kubeconfigs if "bootstrap" in k.path.lower()), "")
@@ -227,7 +238,7 @@ def kubeconfig_identity(
     found = kubelets_own(kubeconfigs, kubelet)
     certificate = found.certificate if found else None
     if found is None:
-        yield nothing_to_judge(kubelet, "identity")
+        yield nothing_to_judge(kubelet, "identity", kubeconfigs.told)
         return
     if certificate is None:
         yield Skip("The kubelet's kubeconfig holds no client certificate.")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from checks.cases import Draft, fails, fields
+from checks.cases import Change, Draft, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
 from checks.edits import kubelet_config, kubelet_flags, service
@@ -40,9 +40,6 @@ REMOVED = {
     "container-runtime": 27,
     "pod-infra-container-image": 35,
 }
-_OF_LOG_RUNNER = re.compile(
-    r"kube-log-runner(\.exe)?\b.*?kubelet(\.exe)?\b", re.I | re.S
-)  # has a -log-file of its own
 _UNKNOWN = re.compile(r"unknown flag: --([a-z0-9-]+)")
 
 
@@ -57,8 +54,7 @@ def _died_of(flag: str) -> Any:
 def _through_log_runner(draft: Draft) -> None:
     """The service starts the kubelet by kube-log-runner, as GCE and OpenShift do, and stands still."""
     line = r"C:\k\kube-log-runner.exe -log-file=C:\var\log\kubelet.log C:\k\kubelet.exe --v=2"
-    flags = {"log-file": r"C:\var\log\kubelet.log", "v": "2"}
-    fields(Kubelet, arguments=line, found_in="service", flags=flags)(draft)
+    fields(Kubelet, arguments=line, found_in="service", flags=flags_of(line))(draft)
 
 
 @check(
@@ -108,11 +104,7 @@ def flags_removed(
     number = minor(version)
     last = final_lines(services, logs)
     told = next((m.group(1) for line in last if (m := _UNKNOWN.search(line))), "")
-    own = (
-        flags_of(_OF_LOG_RUNNER.sub("kubelet.exe", kubelet.arguments)) if "log-file" in kubelet.flags else {}
-    )
-    given = [f for f in kubelet.flags if f != "log-file" or f in own]
-    gone = [f for f in given if number is not None and REMOVED.get(f, 1000) <= number]
+    gone = [f for f in kubelet.flags if number is not None and REMOVED.get(f, 1000) <= number]
     if told and told not in gone:
         gone.append(told)
     if gone:
@@ -271,6 +263,10 @@ def windows_required(
         )
 
 
+def _names_a_file(exists: bool, path: str = r"C:\k\resolv.conf") -> tuple[Change, ...]:
+    return kubelet_config(resolvConf=path), fields(Kubelet, resolv_files={path: exists})
+
+
 @check(
     "kubelet.resolvconf-invalid",
     title="The kubelet's resolvConf is one that Windows takes",
@@ -290,10 +286,18 @@ def windows_required(
             finds="node",
         ),
         Case("Host", FLANNEL_2022, (kubelet_config(resolvConf="Host"),), quiet=True),
+        Case("a file on the node", FLANNEL_2022, _names_a_file(True), quiet=True),
+        Case("a file that is not there", FLANNEL_2022, _names_a_file(False), finds="node"),
         Case(
-            "a file on the node",
+            "Linux' path, and somebody has put a file there",
             FLANNEL_2022,
-            (kubelet_config(resolvConf=r"C:\k\resolv.conf"),),
+            _names_a_file(True, "/etc/resolv.conf"),
+            quiet=True,
+        ),
+        Case(
+            "a file in a folder that only the kubelet knows",
+            FLANNEL_2022,
+            (kubelet_config(resolvConf="resolv.conf"),),
             unknown=True,
         ),
         Case("a folder of files", FLANNEL_2022, (_drop_ins,), unknown=True),
@@ -302,8 +306,8 @@ def windows_required(
 def resolvconf_invalid(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
     """No pod starts: the kubelet takes "", "Host", or the path of a file that exists.
 
-    Rule: resolvConf in force is a path of Linux, as the ConfigMap kubelet-config of a Linux cluster has it. Whether a
-    path of Windows exists is not asked.
+    Rule: resolvConf in force is a path where no file is: mostly a path of Linux, as the ConfigMap kubelet-config of a
+    Linux cluster has it. /etc/resolv.conf is C:\\etc\\resolv.conf here. What is no whole path cannot be told.
     Remedy: `resolvConf: ""` in C:\\var\\lib\\kubelet\\config.yaml, or `--resolv-conf=""`; `Restart-Service kubelet`.
     Confused with: trouble with CoreDNS: here pods do not even start.
     Source: kubernetes/kubernetes, pkg/kubelet/network/dns/dns_windows.go (`Unexpected resolver config value`).
@@ -316,10 +320,18 @@ def resolvconf_invalid(node: ThisNode, kubelet: Kubelet) -> Iterator[Said]:
     if value is None or value == "" or value == "Host":
         return
     text = str(value)
+    exists = kubelet.resolv_files.get(text)
+    if exists:
+        return
     if text.startswith("/"):
         yield Problem(
             f"resolvConf of the kubelet on {node.name} is {text}, which Windows does not have.",
             proof={Kubelet: f"resolvConf {text}"},
         )
+    elif exists is False:
+        yield Problem(
+            f"resolvConf of the kubelet on {node.name} is {text}, and there is no such file.",
+            proof={Kubelet: f"resolvConf {text}: not found"},
+        )
     else:
-        yield CannotTell(f"resolvConf is {text}; whether that file exists on {node.name} is not asked.")
+        yield CannotTell(f"resolvConf is {text}; whether that file exists on {node.name} is not known.")

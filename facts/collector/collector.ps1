@@ -162,6 +162,17 @@ function Read-Nssm([string]$service) {
     # Some install with quotes within the quotes; no path has them.
     @{ application = ([string]$key.Application).Trim('"'); parameters = (Hide-Secrets ([string]$key.AppParameters)); directory = [string]$key.AppDirectory; environment = $variables; stdout = ([string]$key.AppStdout).Trim('"'); stderr = ([string]$key.AppStderr).Trim('"') }
 }
+# The script that starts the kubelet, by nssm or from its usual place, and what it says. Cluster API's images write
+# $env:SYSTEMDRIVE before every path.
+function Read-StartScript($nssm) {
+    $paths = @()
+    if ($nssm -and $nssm.parameters -match '([A-Za-z]:\\[^"'']+?\.ps1)') { $paths += $Matches[1] }
+    foreach ($path in $paths + @('C:\k\StartKubelet.ps1', 'C:\k\start-kubelet.ps1')) {
+        $read = Read-Text $path
+        if ($null -ne $read) { return @{ path = $path; text = ($read -replace '\$env:SystemDrive', 'C:') } }
+    }
+    @{ path = ''; text = '' }
+}
 # The first certificate in PEM text: no key is looked at. $null where there is none.
 function Read-Certificate([string]$pem) {
     if ($pem -notmatch '(?s)-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----') { return $null }

@@ -48,8 +48,8 @@ class ProbePlan(Fact, frozen=True):
         cls, kubeconfigs: Kubeconfigs | Failed, pause: PauseImage | Failed | NotApplicable
     ) -> ProbePlan | NotApplicable:
         targets: list[ProbeTarget] = []
-        if isinstance(kubeconfigs, Kubeconfigs) and kubeconfigs.kubelet and kubeconfigs.kubelet.server:
-            targets += server_of(kubeconfigs.kubelet.server)
+        if isinstance(kubeconfigs, Kubeconfigs) and (used := kubeconfigs.kubelet or kubeconfigs.bootstrap):
+            targets += server_of(used.server)
         if isinstance(pause, PauseImage) and pause.reference:
             targets.append(ProbeTarget("registry", *registry_of(pause.reference)))
         return (

@@ -46,6 +46,7 @@ class RawKubelet(msgspec.Struct, frozen=True):
     config: str = ""
     config_dir: str = ""
     config_more: tuple[RawConfigFile, ...] = ()
+    resolv_files: dict[str, bool] = {}
 
     def arguments(self) -> tuple[str, str]:
         """The command line in force and where it stands; the most certain place first."""
@@ -78,6 +79,9 @@ class Kubelet(Fact, frozen=True):
     config_error: str = ""
     flags_env: str = ""  # content of kubeadm-flags.env
     config_files: tuple[str, ...] = ()  # files of --config-dir that are in `config`, in their order
+    resolv_files: dict[
+        str, bool
+    ] = {}  # resolvConf, as it is written wherever one is → whether that file exists
 
     @classmethod
     def read(cls, answer: RawKubelet) -> Kubelet:
@@ -100,6 +104,7 @@ class Kubelet(Fact, frozen=True):
             error,
             answer.flags_env,
             tuple(file.path for file in added),
+            answer.resolv_files,
         )
 
     def setting(self, flag: str, key: str) -> Any:
@@ -276,11 +281,11 @@ def _client_certificate(raw: RawCertificate) -> ClientCertificate:
 
 @asked_of_node("kubeconfigs.ps1")
 class Kubeconfigs(Fact, frozen=True):
-    """The kubeconfigs in the usual places, and the certificates that kubelet uses."""
+    """The kubeconfigs in the usual places and where the kubelet is told, and the certificates that it uses."""
 
     kubeconfigs: tuple[Kubeconfig, ...]
     certificates: tuple[CertificateFile, ...] = ()
-    told: str = ""  # the path that the kubelet's --kubeconfig names
+    told: str = ""  # the path that --kubeconfig names: in the process, the service, nssm or the start script
 
     @classmethod
     def read(cls, answer: RawKubeconfigs) -> Kubeconfigs:
@@ -293,10 +298,12 @@ class Kubeconfigs(Fact, frozen=True):
 
     @property
     def kubelet(self) -> Kubeconfig | None:
-        """The one the kubelet uses: that it is told, else kubeadm's, else the classic one, else RKE2's."""
-        told = next((k for k in self.kubeconfigs if self.told and k.path.lower() == self.told.lower()), None)
-        if told is not None:
-            return told
+        """The one the kubelet uses: that it is told, else kubeadm's, else the classic one, else RKE2's.
+
+        Where that which it is told does not exist there is none: what lies in another's place is not used.
+        """
+        if self.told:
+            return next((k for k in self.kubeconfigs if k.path.lower() == self.told.lower()), None)
         for tail in (r"\kubelet.conf", r"\k\config", r"\kubelet.kubeconfig"):
             found = next(
                 (k for k in self.kubeconfigs if k.path.lower().endswith(tail) and "bootstrap" not in k.path),
@@ -305,6 +312,11 @@ class Kubeconfigs(Fact, frozen=True):
             if found:
                 return found
         return None
+
+    @property
+    def bootstrap(self) -> Kubeconfig | None:
+        """The one that a kubelet begins with, which has none of its own yet."""
+        return next((k for k in self.kubeconfigs if "bootstrap" in k.path.lower()), None)
 
 
 class LogTail(msgspec.Struct, frozen=True):

@@ -106,9 +106,25 @@ def command_words(line: str) -> list[str]:
     return [re.sub(r"""["']""", "", word) for word in _WORD.findall(line)]
 
 
+def _without_log_runner(words: list[str]) -> list[str]:
+    """The program and its words, where kube-log-runner starts it with flags of its own, as GCE and OpenShift do.
+
+    https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/component-base/logs/kube-log-runner/README.md
+    """
+    if not words or re.search(r"(^|[\\/])kube-log-runner(\.exe)?$", words[0], re.I) is None:
+        return words
+    place = 1
+    while place < len(words) and words[place].startswith("-"):
+        # Its switches are followed by no value, its other flags by one, unless that is written with "=".
+        name = words[place].lstrip("-")
+        alone = "=" in name or name in ("", "also-stdout", "redirect-stderr")
+        place += 1 if alone else 2
+    return words[place:]
+
+
 def flags_of(line: str) -> dict[str, str]:
     """Flags without their dashes: `--a=b`, `--a b`, and a bare `--a`, which is "true". The last one wins."""
-    words = command_words(line)
+    words = _without_log_runner(command_words(line))
     flags: dict[str, str] = {}
     for place, word in enumerate(words):
         match = re.match(r"--?([A-Za-z][\w.-]*)(?:=(.*))?$", word, re.S)

@@ -107,6 +107,39 @@ def test_cluster_apis_start_script(bench: BenchFactory, machine: Machine) -> Non
     assert (flags["resolv-conf"], flags["enforce-node-allocatable"], flags["v"]) == ("", "", "2")
 
 
+def test_a_kubeconfig_that_only_the_start_script_names(bench: BenchFactory, machine: Machine) -> None:
+    """The kubelet does not run; what lies in the usual place is not what it would use."""
+    machine.processes = [p for p in machine.processes if p.name != "kubelet.exe"]
+    usual = machine.files[r"C:\etc\kubernetes\kubelet.conf"]
+    own = r"C:\ProgramData\kubernetes\kubeconfig"
+    machine.files[own] = File(usual.text)
+    line = (
+        '"--kubeconfig=$env:SYSTEMDRIVE/ProgramData/kubernetes/kubeconfig",\n"--bootstrap-kubeconfig=C:\\b"\n'
+    )
+    machine.files[r"C:\k\StartKubelet.ps1"] = File("# --kubeconfig=C:\\old\n" + line)
+    found = bench(machine).fact(Kubeconfigs)
+    assert found.told == own and found.kubelet is not None and found.kubelet.path == own
+    del machine.files[own]
+    gone = bench(machine).fact(Kubeconfigs)
+    assert gone.told == own and gone.kubeconfigs and gone.kubelet is None
+    machine.files[r"C:\k\StartKubelet.ps1"] = File("kubelet.exe --kubeconfig=$config\n")
+    assert bench(machine).fact(Kubeconfigs).told == "", "a variable's value is not known"
+
+
+def test_whether_the_file_of_resolvconf_exists(bench: BenchFactory, machine: Machine) -> None:
+    machine.processes = [p for p in machine.processes if p.name != "kubelet.exe"]
+    machine.files[r"C:\k\StartKubelet.ps1"] = File(
+        "kubelet.exe --config=C:\\k\\c.yaml --config-dir=C:\\k\\more\n"
+    )
+    machine.files[r"C:\k\c.yaml"] = File('resolvConf: "C:\\\\k\\\\resolv.conf" # ours\n')
+    machine.files[r"C:\k\more\10.conf"] = File("resolvConf: /etc/resolv.conf\r\n")
+    machine.files[r"C:\k\resolv.conf"] = File("nameserver 10.0.0.53\n")
+    kubelet = bench(machine).fact(Kubelet)
+    assert kubelet.resolv_files == {r"C:\k\resolv.conf": True, "/etc/resolv.conf": False}
+    machine.files[r"C:\k\StartKubelet.ps1"] = File('kubelet.exe "--resolv-conf=/k/resolv.conf"\n')
+    assert bench(machine).fact(Kubelet).resolv_files["/k/resolv.conf"] is True
+
+
 def test_containerd_under_nssm_and_pipes_that_spoil_the_list(bench: BenchFactory, machine: Machine) -> None:
     """AKS, and the tip in Kubernetes' own page on container runtimes, start containerd by nssm."""
     service = machine.services["containerd"]

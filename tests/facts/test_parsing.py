@@ -38,6 +38,8 @@ from facts.node.windows import Nssm
         ),
         ("k --a=1 --a=2 --b --c=d=e", {"a": "2", "b": "true", "c": "d=e"}),
         ("", {}),
+        (r'"C:\k\kube-log-runner.exe" -log-file=C:\a.log C:\k\kubelet.exe --v=2', {"v": "2"}),
+        (r"kube-log-runner -log-file C:\a.log -also-stdout kubelet --log-file=b", {"log-file": "b"}),
         ('k --open="never closed --x=1', {"open": "never", "x": "1"}),
     ],
 )

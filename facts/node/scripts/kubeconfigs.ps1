@@ -29,8 +29,14 @@ function Format-Kubeconfig([string]$text) {
 $process = Get-HostProcess 'kubelet.exe' | Select-Object -First 1
 $paths = @('C:\etc\kubernetes\kubelet.conf', 'C:\etc\kubernetes\bootstrap-kubelet.conf', 'C:\k\config', 'C:\k\bootstrap-config', 'C:\var\lib\rancher\rke2\agent\kubelet.kubeconfig', 'C:\var\lib\kubelet\kubeconfig')
 $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='kubelet'" | Select-Object -First 1
+$nssm = Read-Nssm 'kubelet'
+$script = (Read-StartScript $nssm).text -replace '(?m)^\s*#.*$'
 $told = ''
-foreach ($line in $process.CommandLine, $service.PathName, (Read-Nssm 'kubelet').parameters) { if (-not $told) { $told = Format-Path (Get-Argument $line 'kubeconfig') } }
+foreach ($line in $process.CommandLine, $service.PathName, $nssm.parameters, $script) {
+    $one = Format-Path (Get-Argument $line 'kubeconfig')
+    # A variable, or a folder that only the kubelet has, cannot be followed.
+    if (-not $told -and $one -match '^[A-Za-z]:\\[^$%]*$') { $told = $one }
+}
 if ($told) { $paths += $told }
 $seen = @{}
 $list = foreach ($path in $paths) {

@@ -6,16 +6,8 @@ $line = ''
 $path = ''
 if ($process) { $line = [string]$process.CommandLine; $path = [string]$process.ExecutablePath }
 if ($service) { $path = [string]$service.PathName }
-$scripts = @()
-if ($nssm -and $nssm.parameters -match '([A-Za-z]:\\[^"'']+?\.ps1)') { $scripts += $Matches[1] }
-$scripts += 'C:\k\StartKubelet.ps1', 'C:\k\start-kubelet.ps1'
-$text = ''
-$script = ''
-foreach ($one in $scripts) {
-    $read = Read-Text $one
-    # Cluster API's images write $env:SYSTEMDRIVE before every path.
-    if ($null -ne $read) { $text = Hide-Secrets ($read -replace '\$env:SystemDrive', 'C:'); $script = $one; break }
-}
+$started = Read-StartScript $nssm
+$text = Hide-Secrets $started.text
 $variables = Read-Text 'C:\var\lib\kubelet\kubeadm-flags.env'
 # Without --config there is none; kubeadm's is taken where the flags cannot be seen. The process knows best.
 $config = ''
@@ -34,6 +26,17 @@ $more = @()
 if ($folder -and (Test-Path -LiteralPath $folder -PathType Container)) {
     $more = @(Get-ChildItem -LiteralPath $folder -File -Recurse | Where-Object { $_.Name -like '*.conf' } | ForEach-Object { @{ path = [string]$_.FullName; text = (Hide-Secrets (Read-Text $_.FullName)) } })
 }
+# Whether the file of resolvConf is there, wherever one is named: which of them counts is told elsewhere.
+$named = @(foreach ($source in $sources) { Get-Argument $source 'resolv-conf' })
+foreach ($document in @($content) + @($more | ForEach-Object { $_.text })) {
+    foreach ($match in [regex]::Matches([string]$document, '(?m)^\s*"?resolvConf"?\s*:[ \t]*(.*?)(?:[ \t]+#.*|[ \t,]*)\r?$')) {
+        $value = $match.Groups[1].Value
+        if ($value -like '"*') { $value = $value -replace '\\\\', '\' }
+        $named += $value.Trim('"', "'")
+    }
+}
+$files = @{}
+foreach ($one in $named) { if ($one -match '^([A-Za-z]:)?[\\/][^$%]*$') { $files[$one] = (Test-Path -LiteralPath (Format-Path $one) -PathType Leaf) } }
 $program = ''
 if ($process -and $process.ExecutablePath) { $program = [string]$process.ExecutablePath }
 elseif ($service -and (Get-ProgramPath $service.PathName) -like '*kubelet.exe') { $program = Get-ProgramPath $service.PathName }
@@ -44,6 +47,6 @@ if ($program) { $version = Read-Native $program '--version' }
 $servicePath = ''
 if ($service) { $servicePath = Hide-Secrets ([string]$service.PathName) }
 @{
-    program = $program; version = $version; process = (Hide-Secrets $line); service = $servicePath; nssm = $nssm; script = $script; script_text = $text
-    flags_env = (Hide-Secrets ([string]$variables)); config_path = $config; config_exists = ($null -ne $content); config = (Hide-Secrets ([string]$content)); config_dir = $folder; config_more = $more
+    program = $program; version = $version; process = (Hide-Secrets $line); service = $servicePath; nssm = $nssm; script = $started.path; script_text = $text
+    flags_env = (Hide-Secrets ([string]$variables)); config_path = $config; config_exists = ($null -ne $content); config = (Hide-Secrets ([string]$content)); config_dir = $folder; config_more = $more; resolv_files = $files
 }
