@@ -17,7 +17,7 @@ class NetConf(msgspec.Struct, frozen=True):
     name: str = ""
     direct_routing: bool = False
     gbp: bool = False
-    mac_prefix: str = ""
+    mac_prefix: str | None = None  # an empty one is not left to the default
     error: str = ""
 
 
@@ -30,10 +30,15 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def net_conf(text: str) -> NetConf:
-    """flannel's net-conf.json as data; `error` says why it cannot be read."""
+def net_conf(text: str, bom: str = "") -> NetConf:
+    """flannel's net-conf.json as data; `error` says why it cannot be read.
+
+    `bom`: the byte order mark that a file began with (utf-8, utf-16) before it became text. flannel takes none.
+    """
+    if bom or text.startswith("\ufeff"):
+        return NetConf(error=f"a byte order mark of {bom or 'utf-8'} comes first")
     try:
-        document: Any = msgspec.json.decode(text.lstrip("\ufeff"))
+        document: Any = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         return NetConf(error=str(error))
     if not isinstance(document, dict):
@@ -54,5 +59,5 @@ def net_conf(text: str) -> NetConf:
         name=_text(backend.get("name")),
         direct_routing=backend.get("directrouting") is True,
         gbp=backend.get("gbp") is True,
-        mac_prefix=_text(backend.get("macprefix")),
+        mac_prefix=prefix if isinstance(prefix := backend.get("macprefix"), str) else None,
     )

@@ -13,7 +13,7 @@ from checks.check import Case, check
 from checks.cni.links import no_lease, no_network, no_pods
 from checks.finding import ERROR, Object, Problem, Said, Skip
 from facts.access import ThisNode
-from facts.cluster.flannel import FlannelConfig
+from facts.cluster.flannel import FlannelConfig, net_conf
 from facts.derived.effective_cni import EffectiveCni
 from facts.derived.stack import Stack
 from facts.examples import CLASSIC_2019, FLANNEL_2022
@@ -157,6 +157,12 @@ def none(node: ThisNode, cni: EffectiveCni, cri: Cri | Failed | NotApplicable) -
             FLANNEL_2022,
             (change(FlannelConfig, lambda f: replace(f, conf=NetConf(error="JSON is malformed"))),),
             "kube-flannel/kube-flannel-cfg",
+        ),
+        Case(
+            "PowerShell saved net-conf.json in the ConfigMap with a byte order mark",
+            CLASSIC_2019,
+            (change(FlannelConfig, lambda f: replace(f, conf=net_conf("\ufeff" + f.raw))),),
+            "kube-system/kube-flannel-cfg",
         ),
         Case(
             "a broken file that the runtime never reads",

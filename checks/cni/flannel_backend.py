@@ -156,7 +156,7 @@ def _refused(conf: NetConf) -> Iterator[tuple[bool, str]]:
     if conf.gbp:
         yield True, "GBP is true"
     prefix = conf.mac_prefix
-    if prefix and (len(prefix) != 5 or prefix[2] != "-"):
+    if prefix is not None and (len(prefix) != 5 or prefix[2] != "-"):
         yield True, f'MacPrefix is "{prefix}", not of the form xx-xx'
     elif prefix and not re.fullmatch(r"[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}", prefix):
         yield False, f'MacPrefix is "{prefix}", which are no two hexadecimal bytes'
@@ -201,6 +201,13 @@ def _own_file(path: str) -> Change:
             ERROR,
         ),
         Case(
+            "an empty MAC prefix",
+            FLANNEL_2022,
+            (of_net_conf(mac_prefix=""),),
+            "kube-flannel/kube-flannel-cfg",
+            ERROR,
+        ),
+        Case(
             "a MAC prefix that is no hexadecimal",
             FLANNEL_2022,
             (of_net_conf(mac_prefix="zz-zz"),),
@@ -227,8 +234,8 @@ def _own_file(path: str) -> Change:
 def options(flannel: FlannelConfig, nodes: Nodes, files: Each[FlannelFiles]) -> Iterator[Said]:
     """DirectRouting, GBP and a wrong MacPrefix are fine on Linux and make flanneld on Windows exit.
 
-    Rule: back end vxlan: DirectRouting or GBP true, or a MacPrefix that has not five characters with "-" in
-    the middle, is an error; a MacPrefix of other characters than two hexadecimal bytes is a warning. The
+    Rule: back end vxlan: DirectRouting or GBP true, or a MacPrefix (an empty one too) that has not five characters
+    with "-" in the middle, is an error; a MacPrefix of other characters than two hexadecimal bytes is a warning. The
     ConfigMap is judged, and a node's own net-conf.json where it says something else.
     Remedy: remove the option from Backend in kube-flannel-cfg (or in the file that is named), then kubectl -n
     kube-flannel rollout restart daemonset -l app=flannel (classic: Restart-Service flanneld).

@@ -87,6 +87,7 @@ class NetConfFile(msgspec.Struct, frozen=True):
 class RawNetConf(msgspec.Struct, frozen=True):
     path: str
     text: str
+    bom: str = ""
 
 
 class RawFlannelFiles(msgspec.Struct, frozen=True):
@@ -116,7 +117,7 @@ class FlannelFiles(Fact, frozen=True):
     def read(cls, answer: RawFlannelFiles) -> FlannelFiles:
         own = environment_lines("\n".join(answer.environment)).get("NODE_NAME", "")
         return cls(
-            tuple(NetConfFile(c.path, net_conf(c.text)) for c in answer.net_confs),
+            tuple(NetConfFile(c.path, net_conf(c.text, c.bom)) for c in answer.net_confs),
             answer.subnet_env_path,
             environment_lines(answer.subnet_env),
             answer.arguments,

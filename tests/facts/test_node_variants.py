@@ -12,7 +12,7 @@ from nodekit import Bench, asked
 from facts.asking import read_node_answer
 from facts.collector.wire import Asked, RawAnswer, script_text
 from facts.fact import Fact
-from facts.node.cni import CniFiles
+from facts.node.cni import CniFiles, FlannelFiles
 from facts.node.kubernetes import Kubeconfigs, Kubelet, NodeLogs
 from facts.node.network import Adapters, Firewall
 from facts.node.probes import RawTcpProbes
@@ -124,6 +124,17 @@ def test_a_kubeconfig_that_only_the_start_script_names(bench: BenchFactory, mach
     assert gone.told == own and gone.kubeconfigs and gone.kubelet is None
     machine.files[r"C:\k\StartKubelet.ps1"] = File("kubelet.exe --kubeconfig=$config\n")
     assert bench(machine).fact(Kubeconfigs).told == "", "a variable's value is not known"
+
+
+@pytest.mark.parametrize(("encoding", "said"), [("utf-8-sig", "utf-8"), ("utf-16", "utf-16")])
+def test_a_net_conf_that_powershell_wrote(
+    bench: BenchFactory, machine: Machine, encoding: str, said: str
+) -> None:
+    """flannel's JSON reader takes no byte order mark: what follows it is in force nowhere."""
+    text = '{"Network": "10.244.0.0/16", "Backend": {"Type": "vxlan"}}'
+    machine.files[r"C:\etc\kube-flannel\net-conf.json"] = File(text, encoding=encoding)
+    conf = bench(machine).fact(FlannelFiles).net_confs[0].conf
+    assert conf.error == f"a byte order mark of {said} comes first" and conf.network == ""
 
 
 def test_whether_the_file_of_resolvconf_exists(bench: BenchFactory, machine: Machine) -> None:

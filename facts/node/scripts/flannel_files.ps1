@@ -14,8 +14,8 @@ $confs = foreach ($path in $paths) {
     $path = Format-Path $path
     if ($seen.ContainsKey($path.ToLowerInvariant())) { continue }
     $seen[$path.ToLowerInvariant()] = $true
-    $text = Read-Text $path
-    if ($null -ne $text) { @{ path = $path; text = (Hide-Secrets $text) } }
+    $bytes = Read-Bytes $path
+    if ($null -ne $bytes) { @{ path = $path; bom = (Read-Bom $bytes); text = (Hide-Secrets (Format-Text $bytes)) } }
 }
 $subnet = Read-Text $env_file
 if ($null -eq $subnet) { $env_file = '' }
