@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, fails, fields
 from checks.causes import cause_of
 from checks.check import check
+from checks.edits import extra_service
 from checks.finding import ERROR, WARN, CannotTell, Problem, Said, Skip
 from checks.image.compatibility import Fit, fit, named, selects_older_entries
 from checks.image.effects import NO_SANDBOX
@@ -18,13 +19,22 @@ from facts.access import ThisNode
 from facts.cluster.workloads import Pods
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
+from facts.node.kubernetes import Kubelet
 from facts.node.runtime import Containerd, Sandboxes
-from facts.node.windows import Os
+from facts.node.windows import Os, Service
 
 
 def uses(reference: str) -> Change:
     """For cases: the node uses this pause image."""
     return fields(PauseImage, reference=reference)
+
+
+# Since 1.24 the kubelet cannot drive Docker itself.
+_CRI_DOCKERD = (fields(Kubelet, version="v1.31.4"),)
+
+
+def _with(arguments: str) -> Service:
+    return Service("cri-dockerd", "Running", "Auto", rf"C:\cri-dockerd\cri-dockerd.exe {arguments}")
 
 
 def _builds(builds: tuple[int, ...]) -> str:
@@ -72,6 +82,18 @@ def _builds(builds: tuple[int, ...]) -> str:
             "the same where no pod runs yet",
             FLANNEL_2022,
             (uses("hub.corp.example/pause:3.5"), fails(Sandboxes), only_pods("nothing")),
+            unknown=True,
+        ),
+        Case(
+            "the flag of cri-dockerd, not the kubelet's",
+            CLASSIC_2019,
+            (*_CRI_DOCKERD, extra_service(_with("--pod-infra-container-image=registry.k8s.io/pause:3.1"))),
+            finds="node",
+        ),
+        Case(
+            "what cri-dockerd takes by itself",
+            CLASSIC_2019,
+            (*_CRI_DOCKERD, extra_service(_with("--network-plugin=cni"))),
             unknown=True,
         ),
         Case("the build cannot be read", FLANNEL_2022, (fails(Os),), unknown=True),

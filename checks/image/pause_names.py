@@ -139,7 +139,7 @@ def kubeadm_mismatch(
     Source: kubeadm cmd/kubeadm/app/preflight/checks.go and app/constants.
     """
     if pause.runtime != "containerd":
-        yield Skip("With Docker the kubelet's flag chooses the pause image.")
+        yield Skip("With Docker a flag of the kubelet, or of cri-dockerd, chooses the pause image.")
         return
     for line in logs.lines("kubelet") if isinstance(logs, NodeLogs) else []:
         used, wanted = _PREFLIGHT.search(line), _RECOMMENDED.search(line)

@@ -6,7 +6,9 @@ import re
 
 from facts.fact import Fact, Failed, NotApplicable, derived
 from facts.node.kubernetes import Kubelet
+from facts.node.parsing import flags_of
 from facts.node.runtime import Containerd, Cri, Docker
+from facts.node.windows import Processes, Services
 
 # What containerd takes where its configuration names no sandbox image (internal/cri/config at its tags),
 # newest first. Below 1.6.28 the registry depends on the patch release.
@@ -30,9 +32,16 @@ def _containerd_default(version: str) -> str:
     return next((image for since, image in _CONTAINERD_DEFAULTS if have >= since), "")
 
 
-def _dockershim_default(kubelet_version: str) -> str:
-    have = _numbers(kubelet_version)
-    minor = have[1] if len(have) > 1 else 0
+_FLAG = "pod-infra-container-image"
+_DOCKERSHIM_ENDS = 24  # the kubelet drives Docker itself before this minor version
+
+
+def _minor(kubelet: Kubelet | Failed) -> int:
+    have = _numbers(kubelet.version) if isinstance(kubelet, Kubelet) else ()
+    return have[1] if len(have) > 1 else 0
+
+
+def _dockershim_default(minor: int) -> str:
     return next((f"k8s.gcr.io/pause:{tag}" for since, tag in _DOCKERSHIM_DEFAULTS if minor >= since), "")
 
 
@@ -50,12 +59,35 @@ def _configured(config: dict[str, object]) -> str:
     return str(pinned.get("sandbox", "")) if isinstance(pinned, dict) else ""
 
 
+def _cri_dockerd(services: Services | Failed, processes: Processes | Failed) -> tuple[str, ...]:
+    """Command lines of cri-dockerd, its process's first; one that is not shown is empty. None where it is not seen."""
+    found = (
+        [p.command_line for p in processes.named("cri-dockerd")] if isinstance(processes, Processes) else []
+    )
+    service = services.named("cri-dockerd", "cri-docker") if isinstance(services, Services) else None
+    # Of a process the arguments are certain; without it those of the service will be.
+    if service is not None and not any(found):
+        found += [service.nssm.parameters if service.nssm else service.path]
+    return tuple(found)
+
+
+def _asks_cri_dockerd(kubelet: Kubelet | Failed, docker_alone: bool, seen: tuple[str, ...]) -> bool:
+    """Whether the kubelet reaches Docker by way of cri-dockerd: by its endpoint, else because no other way is left."""
+    told = ""
+    if isinstance(kubelet, Kubelet):
+        told = str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or "").lower()
+    if "cri-dockerd" in told or "containerd" in told:
+        return "cri-dockerd" in told
+    minor = _minor(kubelet)
+    return docker_alone and (minor >= _DOCKERSHIM_ENDS or (minor == 0 and bool(seen)))
+
+
 @derived
 class PauseImage(Fact, frozen=True):
     """The reference in force, where it comes from, and what else names one."""
 
     reference: str
-    origin: str  # crictl info, config.toml, kubelet flag, containerd default, kubelet default, unknown
+    origin: str  # crictl info, config.toml, kubelet flag, cri-dockerd flag, containerd or kubelet default, unknown
     kubelet_flag: str = ""
     configured: str = ""
     runtime: str = "containerd"  # or docker
@@ -67,8 +99,19 @@ class PauseImage(Fact, frozen=True):
         containerd: Containerd | Failed | NotApplicable,
         cri: Cri | Failed | NotApplicable,
         docker: Docker | Failed | NotApplicable,
+        services: Services | Failed,
+        processes: Processes | Failed,
     ) -> PauseImage | Failed | NotApplicable:
-        flag = kubelet.flags.get("pod-infra-container-image", "") if isinstance(kubelet, Kubelet) else ""
+        flag = kubelet.flags.get(_FLAG, "") if isinstance(kubelet, Kubelet) else ""
+        lines = _cri_dockerd(services, processes)
+        alone = isinstance(docker, Docker) and not isinstance(containerd, Containerd)
+        if _asks_cri_dockerd(kubelet, alone, lines):
+            own = next((v for line in lines if (v := flags_of(line).get(_FLAG))), "")
+            if own:
+                return cls(own, "cri-dockerd flag", flag, "", "docker")
+            why = "cri-dockerd, not the kubelet, chooses the pause image here, and which one it takes is not known."
+            hint = f"On the node `cri-dockerd.exe --help` names the default of --{_FLAG}."
+            return Failed("derived", why, hint)
         if isinstance(containerd, Containerd):
             configured = _configured(containerd.config)
             told = cri.sandbox_image if isinstance(cri, Cri) else ""
@@ -82,8 +125,7 @@ class PauseImage(Fact, frozen=True):
                 reference, origin = _containerd_default(containerd.version), "containerd default"
             return cls(reference, origin if reference else "unknown", flag, configured)
         if isinstance(docker, Docker):
-            version = kubelet.version if isinstance(kubelet, Kubelet) else ""
-            default = _dockershim_default(version)
+            default = _dockershim_default(_minor(kubelet))
             origin = "kubelet flag" if flag else "kubelet default" if default else "unknown"
             return cls(flag or default, origin, flag, "", "docker")
         if isinstance(containerd, Failed):

@@ -31,6 +31,7 @@ from facts.node.kubernetes import Kubelet, RawConfigFile, RawKubelet
 from facts.node.network import Routes
 from facts.node.parsing import container_log, merged, yaml_document
 from facts.node.runtime import Containerd
+from facts.node.windows import Processes, Services
 from targets.target import ClusterTarget
 
 
@@ -181,7 +182,8 @@ def test_config_toml_of_version_1_names_its_tables_shortly() -> None:
         "plugins": {"cri": {"sandbox_image": "rancher/pause:3.2", "cni": {"conf_dir": r"C:\var\net.d"}}}
     }
     containerd = Containerd(version="1.7.22", config_exists=True, config=config)
-    pause = PauseImage.derive(Kubelet(), containerd, NotApplicable(""), NotApplicable(""))
+    none = NotApplicable("")
+    pause = PauseImage.derive(Kubelet(), containerd, none, none, Services(()), Processes(()))
     assert isinstance(pause, PauseImage)
     assert (pause.reference, pause.origin) == ("rancher/pause:3.2", "config.toml")
     cni = EffectiveCni.derive(
