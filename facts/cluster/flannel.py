@@ -74,14 +74,32 @@ class DaemonConfig(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-_CONFIG = re.compile(r"VXLAN config: .*?VNI=(\d+) Port=(\d+)")
+# Older ones on Windows say `VXLAN config: {Name:flannel.4096 … VNI:4096 Port:4789 …}`.
+_CONFIG = re.compile(r"VXLAN config: .*?\bVNI[=:](\d+) Port[=:](\d+)")
+_MOST = 262_144  # bytes of a log that one request takes
+_LAST = 400  # lines of its end, where that is not the whole
+
+
+def _both_ends(cluster: ClusterTarget, path: str, asked: dict[str, str]) -> str:
+    """A log from its beginning, where flanneld says what it was told, and of a long one the end, where it says why it
+    ended. What lies between is left out."""
+    head = cluster.text(path, params={**asked, "limitBytes": str(_MOST)})
+    if len(head.encode()) < _MOST - 4:  # a cut within a character costs up to four
+        return head
+    first = head.splitlines()[:-1]  # the last one is cut
+    last = cluster.text(
+        path, params={**asked, "tailLines": str(_LAST), "limitBytes": str(_MOST)}
+    ).splitlines()
+    both = next((i for i in range(len(first)) if first[i:] == last[: len(first) - i]), len(first))
+    return "\n".join([*first[:both], *last]) + "\n"
 
 
 @asked_of_cluster
 class FlannelDaemons(Fact, frozen=True):
     """The flannel pods' own words: `VXLAN config: … VNI=… Port=…` and their errors (pod logs through the API).
 
-    A log that cannot be read leaves the others their say; it fails as a whole where none can be read.
+    Of a log above 256 KiB the beginning and the last 400 lines are read. A log that cannot be read leaves the others
+    their say; it fails as a whole where none can be read.
     """
 
     SOURCE: ClassVar[str] = "kubectl -n kube-flannel logs -l app=flannel --tail=-1 --prefix"
@@ -132,9 +150,7 @@ class FlannelDaemons(Fact, frozen=True):
         )
         for ask_previous in ("true", "false") if previous else ("false",):
             try:
-                text += cluster.text(
-                    path, params={"container": container, "previous": ask_previous, "limitBytes": "262144"}
-                )
+                text += _both_ends(cluster, path, {"container": container, "previous": ask_previous})
             except NotFound:
                 continue
         found = list(_CONFIG.finditer(text))

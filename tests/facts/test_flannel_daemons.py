@@ -22,8 +22,10 @@ LINE = "I0102 03:04:05.000000    3728 vxlan_linux.go:50] VXLAN config: VNI=4096 
 class Api:
     """An API server that has no way to the kubelets of `silent`."""
 
-    def __init__(self, silent: Collection[str], error: type[TargetError] = Unreachable) -> None:
-        self.silent, self.error = silent, error
+    def __init__(
+        self, silent: Collection[str], error: type[TargetError] = Unreachable, log: str = LINE + "\n"
+    ) -> None:
+        self.silent, self.error, self.log = silent, error, log
 
     def list(self, path: str, kind: type[Any]) -> list[PodObject]:
         if "kube-flannel" not in path:
@@ -39,7 +41,9 @@ class Api:
     def text(self, path: str, *, params: dict[str, str]) -> str:
         if any(node in path for node in self.silent):
             raise self.error("connect: connection refused", "Look at the kubelet.")
-        return LINE + "\n"
+        lines = self.log.splitlines(keepends=True)
+        chosen = "".join(lines[-int(params["tailLines"]) :] if "tailLines" in params else lines)
+        return chosen.encode()[: int(params["limitBytes"])].decode(errors="ignore")
 
 
 def asked(api: Api) -> FlannelDaemons | NotApplicable:
@@ -72,3 +76,25 @@ def test_the_words_of_that_node_come_from_its_files_or_are_not_known() -> None:
     assert isinstance(there, FlanneldWords) and there.lines == ("said on the node",)
     unknown = FlanneldWords.derive(node, daemons, Failed("unreachable", "no way in"))
     assert isinstance(unknown, Failed) and unknown.why == "connect: connection refused"
+
+
+@pytest.mark.parametrize("between", [100_000, 2_300], ids=["far too long", "a little too long"])
+def test_of_a_long_log_both_ends_are_read(between: int) -> None:
+    """The beginning says with which VNI it runs, the end why it does not any more."""
+    middle = [
+        f"I0102 03:04:05.{i:06} 3728 lease.go:1] Lease renewed, and much said of it, as \u00e4lways {'.' * 40}"
+        for i in range(between)
+    ]
+    end = "E0103 03:04:05.000000    3728 main.go:380] the last word"
+    found = asked(Api((), log="\n".join([LINE, *middle, end]) + "\n"))
+    assert isinstance(found, FlannelDaemons)
+    daemon = found.daemons[0]
+    assert (daemon.vni, daemon.port, daemon.errors) == (4096, 4789, (end,))
+    assert daemon.tail.splitlines() == [*middle[-39:], end], "nothing twice, nothing cut"
+
+
+def test_what_older_flannel_says_on_windows() -> None:
+    said = "I0102 03:04:05.0 3728 vxlan_windows.go:118] VXLAN config: {Name:flannel.4096 MacPrefix:0E-2A VNI:4096 "
+    said += "Port:4789 GBP:false DirectRouting:false}\n"
+    found = asked(Api((), log=said))
+    assert isinstance(found, FlannelDaemons) and (found.daemons[0].vni, found.daemons[0].port) == (4096, 4789)
