@@ -170,6 +170,12 @@ def name_mismatch(
         Case(
             "the bridge plug-in on an overlay", CLASSIC_2019, (of_conf(delegated(type="win-bridge")),), "node"
         ),
+        Case(
+            "flannel's file names no delegate, which makes it the bridge plug-in",
+            CLASSIC_2019,
+            (of_conf(delegated(type="")),),
+            "node",
+        ),
     ],
 )
 def network_type(node: ThisNode, hns: Hns, cni: EffectiveCni) -> Iterator[Said]:

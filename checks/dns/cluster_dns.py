@@ -14,7 +14,7 @@ from checks.finding import ERROR, CannotTell, Object, Problem, Said, Skip
 from checks.service.ports import PROTOCOLS
 from checks.workload.edits import new_pod, new_service
 from facts.access import ThisNode
-from facts.cluster.control_plane import CoreDns, KubeadmConfig
+from facts.cluster.control_plane import CoreDns, KubeadmConfig, KubeletConfigMap
 from facts.cluster.nodes import Nodes
 from facts.cluster.workloads import EndpointSlices, Pods, ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
@@ -85,7 +85,7 @@ def _corefile(zone: str) -> Change:
         Case(
             "the Corefile may not be read, and nothing else names the domain",
             FLANNEL_2022,
-            (fails(CoreDns, "403", "denied"), fails(KubeadmConfig, "403", "denied")),
+            tuple(fails(fact, "403", "denied") for fact in (CoreDns, KubeadmConfig, KubeletConfigMap)),
             unknown=True,
         ),
     ],

@@ -103,8 +103,12 @@ class ClusterNetwork(Fact, frozen=True):
                     "Corefile in ConfigMap kube-system/coredns",
                 ),
                 Sourced(adm.dns_domain, cm),
+                Sourced(
+                    kubelet.cluster_domain if isinstance(kubelet, KubeletConfigMap) else "",
+                    "ConfigMap kube-system/kubelet-config",
+                ),
                 Sourced("cluster.local", "the default"),
-                of=(coredns, kubeadm),
+                of=(coredns, kubeadm, kubelet),
             ),
             backend=_first(Sourced(net.backend.lower() if net else "", flannel_cm), of=(flannel,)),
             vni=_first(
@@ -117,11 +121,23 @@ class ClusterNetwork(Fact, frozen=True):
 
 
 def _dns_service(services: ServiceObjects | Failed) -> Sourced:
-    for service in services.items if isinstance(services, ServiceObjects) else ():
-        if (
-            service.metadata.namespace == "kube-system"
-            and service.metadata.labels.get("k8s-app") == "kube-dns"
-        ):
-            address = service.spec.ipv4 or service.spec.cluster_ip
-            return Sourced(address, f"Service kube-system/{service.metadata.name}")
-    return Sourced()
+    """The Service that pods ask: by its usual name, else by its label.
+
+    Others have that label too: the node-local cache's way to CoreDNS (kube-dns-upstream), and headless ones that
+    monitoring adds (https://github.com/kubernetes/kubernetes/blob/master/cluster/addons/dns/nodelocaldns/nodelocaldns.yaml).
+    """
+    labelled = [
+        s
+        for s in (services.items if isinstance(services, ServiceObjects) else ())
+        if s.metadata.namespace == "kube-system"
+        and s.metadata.labels.get("k8s-app") == "kube-dns"
+        and s.spec.addresses
+    ]
+    found = min(
+        labelled,
+        key=lambda s: (s.metadata.name.endswith("-upstream"), s.metadata.name != "kube-dns"),
+        default=None,
+    )
+    if found is None:
+        return Sourced()
+    return Sourced(found.spec.ipv4 or found.spec.addresses[0], f"Service kube-system/{found.metadata.name}")

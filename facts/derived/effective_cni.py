@@ -80,9 +80,12 @@ class EffectiveCni(Fact, frozen=True):
 
     @property
     def attaching(self) -> dict[str, Any]:
-        """The plug-in that talks to HNS: flannel's delegate, else the plug-in itself."""
+        """The plug-in that talks to HNS: flannel's delegate, which is win-bridge where it names none; else the
+        plug-in itself. Source: flannel-io/cni-plugin, flannel_windows.go."""
         if self.conf is None:
             return {}
+        if self.conf.plugin.get("type") == "flannel" and not self.conf.delegate.get("type"):
+            return {**self.conf.delegate, "type": "win-bridge"}
         return self.conf.delegate if self.conf.delegate.get("type") else self.conf.plugin
 
     @property

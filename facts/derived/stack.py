@@ -45,8 +45,12 @@ class Stack(Fact, frozen=True):
         if not runtime and isinstance(services, Services):
             runtime = next((r for r in ("containerd", "docker") if services.named(r)), "")
             runtime_origin = f"service {runtime}" if runtime else ""
-        kind, kind_origin = _cni(flannel, daemonsets, cni, files)
+        classic = isinstance(services, Services) and services.named("flanneld") is not None
+        calico = "" if classic else _calico_alone(daemonsets)
+        kind, kind_origin = ("calico", calico) if calico else _cni(flannel, daemonsets, cni, files)
         mode, mode_origin = "", ""
+        if kind == "calico":
+            return cls(runtime, runtime_origin, kind, kind_origin, mode, mode_origin, classic)
         if isinstance(flannel, FlannelConfig) and flannel.conf.backend:
             backend = flannel.conf.backend.lower()
             mode = {"vxlan": "overlay", "host-gw": "l2bridge"}.get(backend, "")
@@ -55,8 +59,19 @@ class Stack(Fact, frozen=True):
             backend = files.net_confs[0].conf.backend.lower()
             mode = {"vxlan": "overlay", "host-gw": "l2bridge"}.get(backend, "")
             mode_origin = f"Backend.Type {backend} in {files.net_confs[0].path}"
-        classic = isinstance(services, Services) and services.named("flanneld") is not None
         return cls(runtime, runtime_origin, kind, kind_origin, mode, mode_origin, classic)
+
+
+def _calico_alone(daemonsets: DaemonSets | Failed) -> str:
+    """Calico's DaemonSet, where none runs flannel: what flannel has left behind says nothing then.
+
+    Canal, and Calico for policies beside flannel, have a DaemonSet in which flannel runs.
+    """
+    names = [d.metadata for d in (daemonsets.items if isinstance(daemonsets, DaemonSets) else ())]
+    if any("flannel" in m.name or "canal" in m.name for m in names):
+        return ""
+    found = next((m for m in names if m.name.startswith("calico-node")), None)
+    return f"DaemonSet {found.namespace}/{found.name}" if found else ""
 
 
 def _cni(
