@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from checks.cases import Change, change, fails
 from checks.causes import cause_of
@@ -16,6 +15,7 @@ from checks.relations import serious
 from facts.access import ThisNode
 from facts.cluster.control_plane import ClusterInfo, KubeadmConfig
 from facts.cluster.nodes import Nodes
+from facts.derived.probe_plan import server_of
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
 from facts.node.kubernetes import Kubeconfigs, Kubelet
@@ -24,8 +24,9 @@ from facts.node.probes import Probe, TcpProbes
 Endpoint = tuple[str, int]
 
 
-def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").lower()
+def _endpoint(address: str) -> Endpoint | None:
+    """Host and port; None where the address is mistyped."""
+    return next(((t.host.lower(), t.port) for t in server_of(address)), None)
 
 
 def _answers(host: str, port: int) -> Change:
@@ -47,6 +48,9 @@ _MANAGED = (_absent(ClusterInfo), _absent(KubeadmConfig))
     cases=[
         at(ERROR, "another address", own(server="https://10.0.1.99:6443"), silent()),
         at(ERROR, "another port", own(server="https://192.168.18.3:8443"), silent(), on=CLASSIC_2019),
+        at(ERROR, "a port that no machine has", own(server="https://10.0.1.10:644333"), silent()),
+        at(ERROR, "a bracket that is not closed", own(server="https://[fd00::1:6443"), silent()),
+        Case("without https://", FLANNEL_2022, (own(server="10.0.1.10:6443"), silent()), quiet=True),
         Case(
             "a load balancer that works",
             FLANNEL_2022,
@@ -87,11 +91,11 @@ def kubeconfig_server(
 ) -> Iterator[Said]:
     """The node talks to a wrong or a former API server.
 
-    Rule: host and port of `server:` are not those of cluster-info, of controlPlaneEndpoint, nor an address of a
-    control-plane node with the same port, and the Node is not Ready. A warning where that server can be reached from
-    the node and either the kubelet reports through it or the kubeconfig trusts this cluster's CA, since it may be a
-    load balancer; else an error. 127.0.0.1 is normal for RKE2. Where the node is Ready through that address it is a
-    load balancer, whose machines cannot be seen from here.
+    Rule: `server:` is no address, or its host and port are not those of cluster-info, of controlPlaneEndpoint, nor an
+    address of a control-plane node with the same port, and the Node is not Ready. A warning where that server can be
+    reached from the node and either the kubelet reports through it or the kubeconfig trusts this cluster's CA, since
+    it may be a load balancer; else an error. 127.0.0.1 is normal for RKE2. Where the node is Ready through that
+    address it is a load balancer, whose machines cannot be seen from here.
     Remedy: Correct `server:` in the kubeconfig (C:\\etc\\kubernetes\\kubelet.conf or C:\\k\\config) to what `kubectl -n
     kube-public get configmap cluster-info -o yaml` says, `Restart-Service kubelet`; or join again.
     Confused with: a load balancer that leads to the same machines.
@@ -105,11 +109,18 @@ def kubeconfig_server(
             nothing_to_judge(kubelet, "server") if found is None else Skip("The kubeconfig names no server.")
         )
         return
+    endpoint = _endpoint(found.server)
+    if endpoint is None:
+        yield Problem(
+            f"The kubelet's kubeconfig on {node.name} names the server {found.server}, which is no address.",
+            proof={Kubeconfigs: f"{found.path}: server {found.server}"},
+        )
+        return
     right = _told(info, kubeadm)
     if not right:
         yield CannotTell("Neither cluster-info nor kubeadm-config says where this cluster's API server is.")
         return
-    host, port = _host(found.server), urlsplit(found.server).port or 443
+    host, port = endpoint
     machines = _machines(nodes, {p for _, p in right})
     if host in ("127.0.0.1", "localhost") or (host, port) in right | machines:
         return
@@ -136,7 +147,7 @@ def _told(
     urls = [info.server] if isinstance(info, ClusterInfo) and info.server else []
     if isinstance(kubeadm, KubeadmConfig) and kubeadm.endpoint:
         urls.append(f"https://{kubeadm.endpoint}")
-    return {(_host(u), urlsplit(u).port or 443) for u in urls}
+    return {endpoint for u in urls if (endpoint := _endpoint(u))}
 
 
 def _machines(nodes: Nodes, ports: set[int]) -> set[Endpoint]:

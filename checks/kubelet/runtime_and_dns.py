@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from checks.cases import fails, fields
+from msgspec.structs import replace
+
+from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import cause_of
 from checks.check import Case, check
+from checks.dns.served import dns_services
 from checks.edits import kubelet_config, kubelet_flags, service
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from checks.kubelet.required import ENDS_KUBELET
-from checks.kubelet.settings import doubt, ended_now
+from checks.kubelet.settings import doubt, ended_now, worked_out
 from checks.runtime.named_pipes import pipe_of
 from checks.versions import minor
 from facts.access import ThisNode
+from facts.cluster.workloads import ServiceObjects
 from facts.derived.cluster_network import ClusterNetwork
 from facts.examples import CLASSIC_2019, FLANNEL_2019, FLANNEL_2022
 from facts.fact import Fact, Failed, NotApplicable
@@ -136,6 +140,32 @@ def cri_endpoint(
         yield CannotTell(f"Whether the pipe {pipe} exists on {node.name} is not known.")
 
 
+def _ipv6_too(draft: Draft) -> None:
+    """The cluster's DNS Service has an address of each family."""
+
+    def edit(found: ServiceObjects) -> ServiceObjects:
+        dns = {s.metadata.name for s in dns_services(found)}
+        items = (
+            replace(s, spec=replace(s.spec, cluster_ips=(s.spec.cluster_ip, "fd00:96::a")))
+            if s.metadata.name in dns
+            else s
+            for s in found.items
+        )
+        return replace(found, items=tuple(items))
+
+    change(ServiceObjects, edit)(draft)
+
+
+def _folder(servers: list[str] | None) -> tuple[Change, ...]:
+    """--config-dir with one file that names these servers."""
+    folder = r"C:\var\lib\rancher\rke2\agent\etc\kubelet.conf.d"
+    return (
+        kubelet_flags(config=None, config_dir=folder),
+        kubelet_config(clusterDNS=servers),
+        fields(Kubelet, config_files=(rf"{folder}\00-rke2-defaults.conf",)),
+    )
+
+
 @check(
     "kubelet.cluster-dns-mismatch",
     title="The kubelet gives pods the cluster's DNS server",
@@ -146,6 +176,26 @@ def cri_endpoint(
         Case("another address", FLANNEL_2022, (kubelet_config(clusterDNS=["10.43.0.10"]),), finds="node"),
         Case("none", FLANNEL_2019, (kubelet_config(clusterDNS=None),), finds="node"),
         Case("one of two", CLASSIC_2019, (kubelet_flags(cluster_dns="169.169.0.100,1.1.1.1"),), quiet=True),
+        Case(
+            "its address of the second family",
+            FLANNEL_2022,
+            (_ipv6_too, kubelet_config(clusterDNS=["fd00:96::a"])),
+            quiet=True,
+        ),
+        Case(
+            "a variable of start-kubelet.ps1",
+            CLASSIC_2019,
+            (kubelet_flags(cluster_dns="$KubeDnsServiceIp"), fields(Kubelet, found_in="script")),
+            unknown=True,
+        ),
+        Case("RKE2's folder of files, another address", FLANNEL_2022, _folder(["10.43.0.10"]), finds="node"),
+        Case("RKE2's folder of files", FLANNEL_2022, _folder(["10.96.0.10"]), quiet=True),
+        Case(
+            "a folder of which no file was read",
+            FLANNEL_2022,
+            (*_folder(None), fields(Kubelet, config_files=())),
+            unknown=True,
+        ),
         Case("the Service is not known", FLANNEL_2022, (fails(ClusterNetwork),), unknown=True),
         Case(
             "no arguments to be seen",
@@ -155,10 +205,13 @@ def cri_endpoint(
         ),
     ],
 )
-def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> Iterator[Said]:
+def cluster_dns(
+    node: ThisNode, kubelet: Kubelet, network: ClusterNetwork, services: ServiceObjects | Failed
+) -> Iterator[Said]:
     """Every new pod on this node gets a name server that does not answer.
 
-    Rule: the ClusterIP of the DNS Service is not among the kubelet's clusterDNS (flag --cluster-dns before the file).
+    Rule: no ClusterIP of the DNS Service is among the kubelet's clusterDNS (flag --cluster-dns before the file). What
+    a start script works out from a variable is unknown while the kubelet does not run.
     Remedy: Correct clusterDNS in C:\\var\\lib\\kubelet\\config.yaml or --cluster-dns, `Restart-Service kubelet`, and
     make the pods anew: they keep what they were given.
     Confused with: CoreDNS that does not answer: there the address is right.
@@ -176,7 +229,14 @@ def cluster_dns(node: ThisNode, kubelet: Kubelet, network: ClusterNetwork) -> It
         [s.strip() for s in value.split(",")] if isinstance(value, str) else [str(s) for s in value or ()]
     )
     wanted = network.dns_address.value
-    if wanted not in servers:
+    named = dns_services(services) if isinstance(services, ServiceObjects) else []
+    if {wanted, *(a for s in named for a in s.spec.addresses)}.isdisjoint(servers):
+        told = next((s for s in servers if worked_out(s)), "")
+        if told:
+            yield CannotTell(
+                f"The start script on {node.name} works out which DNS server pods are given: {told}."
+            )
+            return
         said = ", ".join(servers) or "no server at all"
         yield Problem(
             f"Pods on {node.name} are told to ask {said}; the cluster's DNS is {wanted}.",

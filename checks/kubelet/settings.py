@@ -38,6 +38,8 @@ def doubt(kubelet: Kubelet, node: str, flag: str) -> str:
         return f"{kubelet.config_path} on {node} cannot be read: {kubelet.config_error}"
     if "config" in kubelet.flags and not kubelet.config_exists:
         return f"{kubelet.config_path} on {node} does not exist, so that settings are not known."
-    if "config-dir" in kubelet.flags:  # RKE2 keeps all of them there since 1.32
-        return f"Settings of the kubelet on {node} may stand in {kubelet.flags['config-dir']}, which is not read."
+    # RKE2 keeps all settings there since 1.32. None read: the folder is not there, or its name is worked out.
+    if "config-dir" in kubelet.flags and not kubelet.config_files:
+        folder = kubelet.flags["config-dir"]
+        return f"Settings of the kubelet on {node} may stand in {folder}, of which no file was read."
     return ""

@@ -29,9 +29,12 @@ def registry_of(reference: str) -> tuple[str, int]:
 
 
 def server_of(address: str) -> tuple[ProbeTarget, ...]:
-    """Host and port of an API server's address; nothing where it is mistyped, say with a port beyond 65535."""
+    """Host and port of an API server's address; nothing where it is mistyped, say with a port beyond 65535.
+
+    Clients take one without a scheme, too (client-go, rest.DefaultServerURL).
+    """
     try:
-        server = urlsplit(address)
+        server = urlsplit(address if "://" in address else f"https://{address}")
         return (ProbeTarget("api", server.hostname, server.port or 443),) if server.hostname else ()
     except ValueError:
         return ()

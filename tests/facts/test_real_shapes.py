@@ -172,7 +172,19 @@ def test_windows_denies_in_several_words(error: ScriptError, denied: bool) -> No
 def test_a_mistyped_server_is_no_target_and_no_crash() -> None:
     assert [(t.host, t.port) for t in server_of("https://[fd00::1]:6443")] == [("fd00::1", 6443)]
     assert [(t.host, t.port) for t in server_of("https://api.example")] == [("api.example", 443)]
-    for mistyped in ("https://10.0.0.1:644333", "https://10.0.0.1:port", "https://[fd00::1", "10.0.0.1", ""):
+    bare = [server_of(a)[0] for a in ("10.0.0.1:6443", "api.example:6443", "api.example")]
+    assert [(t.host, t.port) for t in bare] == [
+        ("10.0.0.1", 6443),
+        ("api.example", 6443),
+        ("api.example", 443),
+    ]
+    for mistyped in (
+        "https://10.0.0.1:644333",
+        "10.0.0.1:644333",
+        "https://10.0.0.1:port",
+        "https://[fd00::1",
+        "",
+    ):
         assert server_of(mistyped) == ()
 
 
