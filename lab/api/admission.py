@@ -9,6 +9,7 @@ from lab.api.defaults import fill
 from lab.api.errors import invalid, required
 from lab.api.request import Request
 from lab.api.resources import Resource
+from lab.api.shapes import served
 from lab.world.state import Object
 from lab.world.text import rfc3339
 
@@ -26,7 +27,6 @@ WITH_STATUS = {
     "Service",
 }
 WORKLOADS = ("DaemonSet", "Deployment", "ReplicaSet")
-_SPEC_COUNTED = (*WORKLOADS, "Pod")  # kinds with a generation that counts changes of the spec
 _POD_FIELDS = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
@@ -52,7 +52,7 @@ def admitted(item: Object, before: Object | None, resource: Resource, objects: l
         _unchanged(item, before, resource)
     if kind in WORKLOADS:
         count = int(before["metadata"].get("generation", 1)) if before else 1
-        same = before is None or before["spec"] == item["spec"]
+        same = before is None or served(before, resource)["spec"] == served(item, resource)["spec"]
         item["metadata"]["generation"] = count if same else count + 1
     return item
 
@@ -114,9 +114,9 @@ def _fixed(spec: Object) -> Object:
 # -- managedFields
 
 
-def signed(item: Object, before: Object | None, request: Request, now: float, api: str) -> None:
+def signed(item: Object, before: Object | None, request: Request, now: float, resource: Resource) -> None:
     """Write down who changed which fields, as the server does; nothing if nothing was."""
-    changed = _changes(_plain(before or {}), _plain(item))
+    changed = _changes(_plain(served(before, resource)) if before else {}, _plain(served(item, resource)))
     entries: list[dict[str, Any]] = copy.deepcopy(
         (before or {"metadata": {}})["metadata"].get("managedFields", [])
     )
@@ -138,7 +138,7 @@ def signed(item: Object, before: Object | None, request: Request, now: float, ap
         {
             "manager": manager,
             "operation": "Update",
-            "apiVersion": api,
+            "apiVersion": resource.group_version,
             "time": rfc3339(now),
             "fieldsType": "FieldsV1",
             "fieldsV1": _joined(own, changed),

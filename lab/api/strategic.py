@@ -104,7 +104,7 @@ def _list(
     key = merge_key(kind, path)
     if any(isinstance(p, dict) and p.get(DIRECTIVE) == "replace" for p in patch):
         return [copy.deepcopy(p) for p in patch if not (isinstance(p, dict) and DIRECTIVE in p)]
-    result = list(current)
+    result, sent = list(current), list[Any]()
     for one in patch:
         if key and (not isinstance(one, dict) or one.get(key) is None):
             raise _refuse(f"map: {one} does not contain declared merge key: {key}")
@@ -112,11 +112,12 @@ def _list(
         if isinstance(one, dict) and one.get(DIRECTIVE) == "delete":
             result = [c for c in result if not _same(c, one, key)]
             continue
+        sent.append(one)
         if place >= 0 and isinstance(one, dict):
             result[place] = _map(kind, path, result[place], one)
         elif place < 0:
             result.append(_map(kind, path, {}, one) if isinstance(one, dict) else one)
-    return result if order is None else _ordered(result, current, order, key)
+    return _ordered(result, current, sent if order is None else order, key)
 
 
 def _same(one: Any, other: Any, key: str | None) -> bool:

@@ -114,7 +114,7 @@ def create(state: ApiState, request: Request, resource: Resource, target: Target
     meta["uid"] = stable_uid("created", *key, str(state.store.version))
     meta["creationTimestamp"] = rfc3339(state.now())
     item = admitted(item, None, resource, _services(state))
-    signed(item, None, request, state.now(), resource.group_version)
+    signed(item, None, request, state.now(), resource)
     if request.query.get("dryRun"):
         return Answer(served(item, resource), 201)
     return Answer(served(_write(state, resource, key, item, ""), resource), 201)
@@ -149,9 +149,9 @@ def _replace(
     meta |= {k: current["metadata"][k] for k in ("uid", "creationTimestamp")}
     if not target.sub:
         item = admitted(item, current, resource, _services(state))
-    signed(item, current, request, state.now(), resource.group_version)
+    signed(item, current, request, state.now(), resource)
     meta["resourceVersion"] = current["metadata"]["resourceVersion"]
-    if request.query.get("dryRun") or item == current:
+    if request.query.get("dryRun") or served(item, resource) == served(current, resource):
         return Answer(served(item, resource))
     return Answer(served(_write(state, resource, key, item, expected), resource))
 

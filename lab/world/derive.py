@@ -20,6 +20,7 @@ from lab.world.models import (
     nodes,
     pods,
     programs,
+    scheduling,
 )
 from lab.world.models.kubelet import KubeletState, evaluate, runtime_up, settle_runtime
 from lab.world.models.processes import processes_and_ports
@@ -59,8 +60,8 @@ def _once(world: World) -> None:
     controllers.collect_garbage(world)
     controllers.run_daemon_sets(world)
     controllers.run_deployments(world)
-    controllers.schedule(world)
-    pods.unscheduled(world)
+    scheduling.schedule(world)
+    scheduling.unscheduled(world)
     for linux in world.linux.values():
         if world.find("v1", "Node", linux.name) is not None:
             _linux(world, linux)

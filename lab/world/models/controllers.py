@@ -6,6 +6,7 @@ import ipaddress
 from typing import Any
 
 from lab.world.models.owned import make_pod, owned, owner_reference, pod_name
+from lab.world.models.scheduling import candidates, selects, tolerates
 from lab.world.restart import delete_pod
 from lab.world.state import Object, World, new_object
 from lab.world.text import name_suffix, stable_hex
@@ -37,53 +38,6 @@ def allocate_pod_cidrs(world: World) -> None:
             taken.add(node["spec"]["podCIDR"])
 
 
-def _selects(selector: dict[str, str], labels: dict[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in selector.items())
-
-
-def _affinity_admits(spec: dict[str, Any], labels: dict[str, str]) -> bool:
-    required = (
-        spec.get("affinity", {})
-        .get("nodeAffinity", {})
-        .get("requiredDuringSchedulingIgnoredDuringExecution", {})
-    )
-    terms = required.get("nodeSelectorTerms", [])
-    return not terms or any(
-        all(
-            labels.get(e["key"]) in e.get("values", [])
-            for e in t.get("matchExpressions", [])
-            if e["operator"] == "In"
-        )
-        for t in terms
-    )
-
-
-def _tolerates(spec: dict[str, Any], taint: dict[str, Any]) -> bool:
-    return any(
-        (t.get("operator") == "Exists" and t.get("key") in (None, "", taint["key"]))
-        or (t.get("key") == taint["key"] and t.get("value", "") == taint.get("value", ""))
-        for t in spec.get("tolerations", [])
-        if t.get("effect") in (None, "", taint["effect"])
-    )
-
-
-def _candidates(world: World, spec: dict[str, Any], *, daemons: bool = False) -> list[Object]:
-    """Nodes that a pod of this spec may be put on; those of DaemonSets also on nodes that are cordoned."""
-    return [
-        node
-        for node in world.each("v1", "Node")
-        if node["metadata"]["name"] not in world.former
-        and (daemons or not node["spec"].get("unschedulable"))
-        and _selects(spec.get("nodeSelector", {}), node["metadata"]["labels"])
-        and _affinity_admits(spec, node["metadata"]["labels"])
-        and all(
-            _tolerates(spec, taint)
-            for taint in node["spec"].get("taints", [])
-            if taint["effect"] == "NoSchedule" and not taint["key"].startswith("node.kubernetes.io/")
-        )
-    ]
-
-
 def collect_garbage(world: World) -> None:
     """Pods whose owner or node is gone, ReplicaSets whose Deployment is gone, and pods that a taint drives out."""
     known = {item["metadata"]["uid"] for item in world.objects.values()}
@@ -108,7 +62,7 @@ def _driven_out(pod: Object, nodes: dict[str, Object]) -> bool:
         node is not None
         and not mirror
         and any(
-            not _tolerates(pod["spec"], taint)
+            not tolerates(pod["spec"], taint)
             for taint in node["spec"].get("taints", [])
             if taint["effect"] == "NoExecute" and not taint["key"].startswith("node.kubernetes.io/")
         )
@@ -118,7 +72,7 @@ def _driven_out(pod: Object, nodes: dict[str, Object]) -> bool:
 def run_daemon_sets(world: World) -> None:
     for owner in list(world.each("apps/v1", "DaemonSet")):
         spec = owner["spec"]["template"]["spec"]
-        wanted = {n["metadata"]["name"] for n in _candidates(world, spec, daemons=True)}
+        wanted = {n["metadata"]["name"] for n in candidates(world, spec, daemons=True)}
         for pod in owned(world, owner):
             node = pod["spec"]["nodeName"]
             if node not in wanted:
@@ -145,7 +99,7 @@ def run_deployments(world: World) -> None:
                 for pod in owned(world, former):
                     delete_pod(world, namespace, pod["metadata"]["name"])
         replica_set = _replica_set(world, owner, name)
-        nodes = _candidates(world, owner["spec"]["template"]["spec"])
+        nodes = candidates(world, owner["spec"]["template"]["spec"])
         slots = {pod_name(world, replica_set, str(i))[0]: str(i) for i in range(owner["spec"]["replicas"])}
         for pod in owned(world, replica_set):
             if pod["metadata"]["name"] not in slots:
@@ -186,17 +140,6 @@ def _number(owner: Object, current: Object, known: list[Object]) -> None:
     if not revision(current) or revision(current) < highest:
         current["metadata"].setdefault("annotations", {})[REVISION] = str(highest + 1)
     owner["metadata"].setdefault("annotations", {})[REVISION] = str(revision(current))
-
-
-def schedule(world: World) -> None:
-    """Give pods that wait a node, where there is one for them by now."""
-    for pod in world.each("v1", "Pod"):
-        if pod["spec"].get("nodeName"):
-            continue
-        nodes = _candidates(world, pod["spec"])
-        if nodes:
-            load = {n["metadata"]["name"]: len(world.pods_on(n["metadata"]["name"])) for n in nodes}
-            pod["spec"]["nodeName"] = min(load, key=lambda name: (load[name], name))
 
 
 def workload_status(world: World) -> None:
@@ -244,7 +187,7 @@ def endpoint_slices(world: World) -> None:
         if selector:
             for pod in world.each("v1", "Pod", namespace):
                 address = pod["status"].get("podIP")
-                if address and _selects(selector, pod["metadata"].get("labels", {})):
+                if address and selects(selector, pod["metadata"].get("labels", {})):
                     endpoints.append(_endpoint(pod, address))
         elif name == "kubernetes":
             endpoints = [{"addresses": [world.plan.api_host], "conditions": {"ready": True}}]
@@ -287,7 +230,7 @@ def target_port(world: World, service: Object, port: dict[str, Any]) -> int:
     if isinstance(target, int):
         return target
     for pod in world.each("v1", "Pod", service["metadata"]["namespace"]):
-        if _selects(service["spec"].get("selector", {}), pod["metadata"].get("labels", {})):
+        if selects(service["spec"].get("selector", {}), pod["metadata"].get("labels", {})):
             for container in pod["spec"]["containers"]:
                 for one in container.get("ports", []):
                     if one.get("name") == target:

