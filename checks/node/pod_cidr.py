@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from checks.cases import Change, Draft, change, fails, fields
 from checks.causes import CLUSTER, cause_of
 from checks.check import Case, check
-from checks.cni.links import no_flanneld, no_lease
+from checks.cni.flannel_vni import remedy_in
+from checks.cni.links import names_cause, no_flanneld, no_lease
 from checks.edits import node_object
 from checks.finding import ERROR, CannotTell, Problem, Said, Skip
 from facts.access import ThisNode
@@ -140,7 +141,8 @@ def podcidr_outside(node: ThisNode, flannel: FlannelConfig) -> Iterator[Said]:
 
     Rule: `spec.podCIDR` is no subnet of `Network` in net-conf.json of the ConfigMap kube-flannel-cfg.
     Remedy: Make `Network` in ConfigMap kube-flannel-cfg equal to kube-controller-manager's `--cluster-cidr`, then
-    restart flannel on every node, Linux first: `kubectl -n kube-flannel rollout restart daemonset`.
+    restart flannel on every node, Linux first: `kubectl -n kube-flannel rollout restart daemonset -l app=flannel`
+    (classic: Restart-Service flanneld).
     Confused with: a pod network that overlaps the nodes' own (join.pre.cidr-overlap).
     Source: flannel, pkg/subnet/kube (`subnet … specified in the flannel net config doesn't contain … PodCIDR`).
     """
@@ -155,6 +157,7 @@ def podcidr_outside(node: ThisNode, flannel: FlannelConfig) -> Iterator[Said]:
         yield Problem(
             f"podCIDR {cidr} of {node.name} is not inside flannel's Network {network}.",
             proof={ThisNode: f"spec.podCIDR {cidr}", FlannelConfig: f"Network {network}"},
+            remedy=remedy_in(flannel.namespace, podcidr_outside),
         )
 
 
@@ -166,7 +169,12 @@ def _moved() -> Change:
     "node.podcidr.changed",
     title="What lies on the node belongs to its slice of today",
     severity=ERROR,
-    explains=[cause_of("cni.ipam-exhausted"), *no_lease()],
+    explains=[
+        cause_of("cni.ipam-exhausted"),
+        # Other nodes have no route to the new slice until flannel has announced it.
+        cause_of("cni.flannel.remote-subnets", CLUSTER, when=names_cause),
+        *no_lease(),
+    ],
     cases=[
         Case("joined anew", FLANNEL_2022, (_moved(),), finds="node"),
         Case(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from checks.cni.flannel_numbers import PORT
-from checks.cni.flannel_wire import covers
+from checks.cni.flannel_numbers import PORT, ipv4_of
+from checks.cni.flannel_wire import shut
 from checks.finding import Finding
-from facts.node.network import Firewall
+from facts.access import ThisNode
+from facts.fact import Failed
+from facts.node.network import Adapters, Firewall
 from facts.session import Session
 from playbooks.step import Data, NotPossible, Parameters, step
 
 NAME = "OverlayTraffic4789UDP"
+NOT_KNOWN = Failed("derived", "Which profile applies is not known.")
 
 
 class Rule(Data, frozen=True):
@@ -39,17 +42,15 @@ class RuleBefore(Data, frozen=True):
 def open_4789(session: Session, node: str, finding: Finding) -> Parameters:
     """The rule's name is the one that Microsoft's own scripts use, so that they find it.
 
-    NotPossible where a rule blocks the port: Windows lets a block win over every allow.
+    NotPossible where a rule blocks the port in a profile that applies: Windows lets a block win over every allow.
     """
     firewall = session.get(Firewall, node)
     if not isinstance(firewall, Firewall):
         raise NotPossible(f"The firewall rules of {node} are not known, so none can be added.")
-    about = [
-        r for r in firewall.rules if r.protocol.upper() in ("UDP", "ANY", "17") and covers(r.ports, PORT)
-    ]
-    blocks = [r for r in about if not r.allow]
-    if blocks:
-        rule = blocks[0]
+    adapters, about = session.get(Adapters, node), session.get(ThisNode, node)
+    address = ipv4_of(about.object) if isinstance(about, ThisNode) else ""
+    _, rule = shut(firewall, adapters if isinstance(adapters, Adapters) else NOT_KNOWN, address)
+    if rule is not None:
         shown = f"{rule.display_name} ({rule.name})" if rule.display_name else rule.name
         where = "by group policy" if rule.store == "GroupPolicy" else "on the node"
         raise NotPossible(

@@ -11,6 +11,7 @@ from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change
 from checks.cni.flannel_leases import annotated
 from checks.cni.flannel_running import linux_daemons_say
 from checks.cni.flannel_vni import of_net_conf
+from checks.edits import node_object
 from checks.engine import Report, judge
 from checks.finding import Finding, OutcomeKind
 from facts.cluster.flannel import FlannelConfig
@@ -46,6 +47,7 @@ def accounts_for(judged: Report, cause: str) -> set[tuple[str, str]]:
         ({"port": 8472}, "cni.flannel.port", True),
         ({"backend": "wireguard"}, "cni.flannel.backend", True),
         ({"gbp": True}, "cni.flannel.options", True),
+        ({"mac_prefix": ""}, "cni.flannel.options", True),
         ({"mac_prefix": "zz-zz"}, "cni.flannel.options", False),
     ],
 )
@@ -92,6 +94,7 @@ def test_nought_is_a_setting_and_not_an_absent_one(key: str, check: str) -> None
         ({"port": 1}, "cni.flannel.port"),
         ({"backend": "udp"}, "cni.flannel.backend"),
         ({"gbp": True}, "cni.flannel.options"),
+        ({"network": "10.200.0.0/16"}, "node.podcidr.outside"),
     ],
 )
 def test_the_remedy_restarts_flannel_alone_and_in_its_own_namespace(
@@ -100,6 +103,19 @@ def test_the_remedy_restarts_flannel_alone_and_in_its_own_namespace(
     remedy = first(report(stack, of_net_conf(**setting)), check).remedy
     assert f"kubectl -n {namespace} rollout restart daemonset -l app=flannel" in remedy
     assert ("-n kube-flannel" in remedy) is (namespace == "kube-flannel")
+
+
+@pytest.mark.parametrize("stack", [FLANNEL_2022, CLASSIC_2019])
+def test_other_nodes_have_no_route_to_a_slice_that_a_node_has_been_given_anew(stack: str) -> None:
+    def moved(node: NodeObject) -> NodeObject:
+        new = "10.244.77.0/24"
+        return replace(node, spec=replace(node.spec, pod_cidr=new, pod_cidrs=(new,)))
+
+    judged = report(stack, node_object(moved))
+    told = {f.node for f in judged.findings if f.id == "cni.flannel.remote-subnets"}
+    assert told and {("cni.flannel.remote-subnets", n) for n in told} <= accounts_for(
+        judged, "node.podcidr.changed"
+    )
 
 
 def test_another_network_for_all_stays_right_while_a_node_has_no_lease_yet() -> None:

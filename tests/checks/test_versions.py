@@ -71,6 +71,7 @@ def test_span(length: timedelta, expected: str) -> None:
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
+        ("npipe:////.//pipe//containerd-containerd", "containerd-containerd"),
         ("npipe:////./pipe/containerd-containerd", "containerd-containerd"),
         ("npipe://./pipe/containerd-containerd", "containerd-containerd"),
         (r"\\.\pipe\containerd-k8s", "containerd-k8s"),
