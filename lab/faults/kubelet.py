@@ -57,7 +57,7 @@ def removed_flag(world: World) -> None:
 
 @fault(
     "kubelet.windows-required-args",
-    "The kubelet runs with the Linux values for cgroups, which Windows refuses",
+    "The kubelet is given a Linux value for cgroups, and ends",
     "https://github.com/microsoft/SDN/blob/master/Kubernetes/windows/helper.psm1",
 )
 def required_arguments(world: World) -> None:
@@ -65,11 +65,9 @@ def required_arguments(world: World) -> None:
     if world.plan.classic:
         edits.set_parameters(machine, "kubelet", lambda t: t.replace("--cgroups-per-qos=false ", ""))
     else:
+        # cgroupsPerQOS true alone would only be warned of since 1.31: this one ends the kubelet of every version.
         edits.set_kubelet_config(
-            machine,
-            lambda t: t.replace("cgroupsPerQOS: false", "cgroupsPerQOS: true").replace(
-                "enforceNodeAllocatable: []", "enforceNodeAllocatable:\n- pods"
-            ),
+            machine, lambda t: t.replace("enforceNodeAllocatable: []", "enforceNodeAllocatable:\n- pods")
         )
     _restart(world, machine)
 

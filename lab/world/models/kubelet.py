@@ -96,6 +96,32 @@ def _endpoint_pipe(endpoint: str) -> str:
     return endpoint.replace("/", "\\").rsplit("\\", 1)[-1]
 
 
+def _refused(settings: KubeletSettings, minor: int) -> list[str]:
+    """Settings of control groups with which the kubelet ends. Since 1.31 those that only Windows has not are a warning
+    (https://github.com/kubernetes/kubernetes/pull/123137); that the two contradict each other ends it everywhere."""
+    on = str(settings.value("--cgroups-per-qos", "cgroupsPerQOS", True)).lower() == "true"
+    enforced = settings.value("--enforce-node-allocatable", "enforceNodeAllocatable", ["pods"])
+    nothing = enforced in ([], "", '""') or (minor >= 31 and enforced in (["none"], "none"))
+    wrong = []
+    if not on and not nothing:
+        wrong.append(
+            "invalid configuration: enforceNodeAllocatable (--enforce-node-allocatable) is not supported unless "
+            "cgroupsPerQOS (--cgroups-per-qos) is set to true"
+        )
+    if minor >= 31:
+        return wrong
+    if on:
+        wrong.append(
+            "invalid configuration: CgroupsPerQOS (--cgroups-per-qos) true is not supported on Windows"
+        )
+    if not nothing:
+        wrong.append(
+            "invalid configuration: EnforceNodeAllocatable (--enforce-node-allocatable) [pods] is not supported "
+            "on Windows"
+        )
+    return wrong
+
+
 def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> str:
     """Why the kubelet ends at start, as its last log line says; empty if it does not."""
     culture = machine.os.ui_culture
@@ -112,16 +138,7 @@ def start_failure(world: World, machine: Machine, settings: KubeletSettings) -> 
             f'config file {path}, error failed to read kubelet config file \\"{path}\\", error: open {path}: '
             f'{sentence(0x2, culture)}"'
         )
-    wrong = []
-    if str(settings.value("--cgroups-per-qos", "cgroupsPerQOS", True)).lower() == "true":
-        wrong.append(
-            "invalid configuration: CgroupsPerQOS (--cgroups-per-qos) true is not supported on Windows"
-        )
-    if settings.value("--enforce-node-allocatable", "enforceNodeAllocatable", ["pods"]) not in ([], "", '""'):
-        wrong.append(
-            "invalid configuration: EnforceNodeAllocatable (--enforce-node-allocatable) [pods] is not supported "
-            "on Windows"
-        )
+    wrong = _refused(settings, minor)
     if wrong:
         return f'"command failed" err="failed to validate kubelet configuration, error: [{", ".join(wrong)}]"'
     config = kubeconfig(machine, settings.kubeconfig)
