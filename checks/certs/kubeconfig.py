@@ -20,6 +20,12 @@ from facts.fact import Failed
 from facts.node.kubernetes import ClientCertificate, Kubeconfig, Kubeconfigs, Kubelet
 
 
+def unread(found: Kubeconfig) -> str:
+    """Why nothing is known of a kubeconfig that may be good all the same; empty where that is not so."""
+    why = "is written as JSON: the kubelet reads that, but here only YAML is taken apart."
+    return f"{found.path} {why}" if found.json else ""
+
+
 def is_ready(node: ThisNode) -> bool:
     ready = node.object.condition("Ready")
     return ready is not None and ready.status == "True"
@@ -102,6 +108,7 @@ def _subject(name: str, group: str) -> Change:
 
 
 _NONE = fields(Kubeconfigs, kubeconfigs=())
+_IN_JSON = own(json=True, server="", ca_sha256="", certificate=None, certificate_path="")
 
 
 _ELSEWHERE = r"C:\ProgramData\kubernetes\kubeconfig"
@@ -148,6 +155,9 @@ def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) 
             finds="node",
         ),
         Case("saved as UTF-16", FLANNEL_2022, (own(bom="utf-16"), silent()), finds="node"),
+        Case("in JSON", FLANNEL_2022, (_IN_JSON, silent()), unknown=True),
+        Case("in JSON, saved as UTF-16", FLANNEL_2022, (_IN_JSON, own(bom="utf-16"), silent()), finds="node"),
+        Case("in JSON, and it reports", FLANNEL_2022, (_IN_JSON,), quiet=True),
         Case("it reports, so it has one elsewhere", FLANNEL_2019, (_NONE,), quiet=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
@@ -169,12 +179,15 @@ def kubeconfig_missing(node: ThisNode, kubeconfigs: Kubeconfigs, kubelet: Kubele
     """
     found = kubelets_own(kubeconfigs, kubelet)
     why = _unusable(found) if found is not None else ""
-    if found is not None and not why:
+    if found is not None and not why and not found.json:
         return
     if is_ready(node):
         yield Skip(
             "The kubelet reports: it has its kubeconfig in a place that is not looked at, or still in memory."
         )
+        return
+    if found is not None and not why:
+        yield CannotTell(unread(found))
         return
     if found is not None:
         yield Problem(
@@ -221,6 +234,7 @@ _ADMINISTRATORS = (
         at(WARN, "the administrator's", _subject("kubernetes-admin", "system:masters")),
         at(WARN, "the administrator's, since 1.29", _subject("kubernetes-admin", "kubeadm:cluster-admins")),
         Case("its own", FLANNEL_2022, (_subject("system:node:win-1", "system:nodes"),), quiet=True),
+        Case("in JSON", FLANNEL_2022, (_IN_JSON,), unknown=True),
         Case("a token", CLASSIC_2019, (own(certificate=None, has_token=True),), quiet=True),
     ],
 )
@@ -239,6 +253,9 @@ def kubeconfig_identity(
     certificate = found.certificate if found else None
     if found is None:
         yield nothing_to_judge(kubelet, "identity", kubeconfigs.told)
+        return
+    if found.json:
+        yield CannotTell(unread(found))
         return
     if certificate is None:
         yield Skip("The kubelet's kubeconfig holds no client certificate.")

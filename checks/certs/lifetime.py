@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from checks.cases import Change, Draft, fails, fields
 from checks.causes import SAME_NODE_OR_CLUSTER, cause_of
-from checks.certs.kubeconfig import at, kubelets_own, nothing_to_judge, own
+from checks.certs.kubeconfig import at, kubelets_own, nothing_to_judge, own, unread
 from checks.check import Case, check
 from checks.edits import later
 from checks.effects import NO_API
@@ -60,6 +60,12 @@ def _left_over(draft: Draft) -> None:
         at(WARN, "in three days", _ends_in(3), on=FLANNEL_2019),
         Case("in three months", FLANNEL_2022, (_ends_in(90),), quiet=True),
         Case("a token instead", CLASSIC_2019, (_left_over,), quiet=True),
+        Case(
+            "in a kubeconfig in JSON",
+            FLANNEL_2022,
+            (own(json=True, certificate=None, certificate_path=""),),
+            unknown=True,
+        ),
         Case("its file cannot be read", FLANNEL_2022, (own(certificate=None),), unknown=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
@@ -82,6 +88,9 @@ def client_expired(
     found = kubelets_own(kubeconfigs, kubelet)
     if found is None:
         yield nothing_to_judge(kubelet, "certificate", kubeconfigs.told)
+        return
+    if found.json:
+        yield CannotTell(unread(found))
         return
     end = found.certificate.not_after if found.certificate else None
     if end is None:

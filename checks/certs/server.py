@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from checks.cases import Change, change, fails
 from checks.causes import cause_of
-from checks.certs.kubeconfig import at, is_ready, kubelets_own, nothing_to_judge, own
+from checks.certs.kubeconfig import at, is_ready, kubelets_own, nothing_to_judge, own, unread
 from checks.check import Case, check
 from checks.edits import silent
 from checks.effects import NO_API
@@ -76,6 +76,7 @@ _MANAGED = (_absent(ClusterInfo), _absent(KubeadmConfig))
             (own(server="https://abc.eks.example.com"), *_MANAGED, silent()),
             unknown=True,
         ),
+        Case("in JSON", FLANNEL_2022, (own(json=True, server=""), silent()), unknown=True),
         Case("RKE2's own proxy", FLANNEL_2022, (own(server="https://127.0.0.1:6444"), silent()), quiet=True),
         Case("not known", FLANNEL_2022, (fails(Kubeconfigs),), unknown=True),
     ],
@@ -104,9 +105,14 @@ def kubeconfig_server(
     found = kubelets_own(kubeconfigs, kubelet)
     if is_ready(node):
         return
+    if found is not None and found.json:
+        yield CannotTell(unread(found))
+        return
     if found is None or not found.server:
         yield (
-            nothing_to_judge(kubelet, "server") if found is None else Skip("The kubeconfig names no server.")
+            nothing_to_judge(kubelet, "server", kubeconfigs.told)
+            if found is None
+            else Skip("The kubeconfig names no server.")
         )
         return
     endpoint = _endpoint(found.server)

@@ -179,6 +179,7 @@ class Kubeconfig(msgspec.Struct, frozen=True):
     has_token: bool = False
     error: str = ""
     bom: str = ""  # "", "utf-8", "utf-16"
+    json: bool = False  # the kubelet reads it, but the node takes no JSON apart: nothing else is known
 
 
 class CertificateFile(msgspec.Struct, frozen=True):
@@ -242,7 +243,7 @@ def _entry(document: dict[str, Any], kind: str, name: str) -> dict[str, Any]:
 def read_kubeconfig(raw: RawKubeconfig) -> Kubeconfig:
     """What a kubeconfig says by its current context; `error` where it cannot be followed."""
     if raw.json:
-        return Kubeconfig(raw.path, error="It is written as JSON; on a node only YAML is read.")
+        return Kubeconfig(raw.path, bom=raw.bom, json=True)
     document, error = yaml_document(raw.text)
     if error:
         return Kubeconfig(raw.path, error=error)

@@ -188,7 +188,8 @@ def test_kubeconfigs() -> None:
         in read_kubeconfig(RawKubeconfig("x", text=KUBECONFIG.replace("cluster: one", "cluster: two"))).error
     )
     assert read_kubeconfig(RawKubeconfig("x", text="a: b: c")).error
-    assert read_kubeconfig(RawKubeconfig("x", json=True)).error
+    in_json = read_kubeconfig(RawKubeconfig("x", json=True))
+    assert in_json.json and not in_json.error, "the kubelet reads it"
 
 
 def test_crictl_info_of_both_generations() -> None:
