@@ -129,7 +129,7 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
         return Failed(
             "deadline",
             why,
-            "Something on the node hangs; ask this question alone to see it.",
+            f"Something on the node hangs. Ask this question alone to see it: {_word(fact)}.",
             "hung",
             "answer",
         )
@@ -141,8 +141,11 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
 
 
 def _alone(fact: type[Fact]) -> str:
-    word = f"kwinnow facts {QUESTIONS[fact].name} --node NAME"
-    return f"Ask this question alone: {word}. If it fails on a healthy node too, report it."
+    return f"Ask this question alone: {_word(fact)}. If it fails on a healthy node too, report it."
+
+
+def _word(fact: type[Fact]) -> str:
+    return f"kwinnow facts {QUESTIONS[fact].name} --node NAME"
 
 
 def waves(facts: Sequence[type[Fact]]) -> list[list[type[Fact]]]:
