@@ -13,6 +13,7 @@ from checks.image.compatibility import Fit, fit, named, selects_older_entries
 from checks.image.effects import NO_SANDBOX
 from checks.image.pause_table import CLASSIC_PATH, LOCAL_PATH, MICROSOFT, entries, official
 from checks.image.reference import parse
+from checks.image.runtime_silent import NOBODY_SAYS
 from checks.relations import serious
 from checks.workload.edits import only_pods
 from facts.access import ThisNode
@@ -121,7 +122,7 @@ def os_match(
     https://github.com/kubernetes-sigs/sig-windows-tools/issues/205; containerd platforms/defaults_windows.go.
     """
     if not pause.reference:
-        yield CannotTell("Neither the runtime nor its configuration says which pause image is used.")
+        yield NOBODY_SAYS
         return
     image = parse(pause.reference)
     if image.path == CLASSIC_PATH or image.path.endswith(LOCAL_PATH):

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from checks.cases import CLASSIC_2019, FLANNEL_2022, Case, Change, Draft, change, fields
 from checks.check import check
-from checks.finding import ERROR, INFO, WARN, CannotTell, Problem, Said, Skip
+from checks.finding import ERROR, INFO, WARN, Problem, Said, Skip
 from checks.image.compatibility import Fit, fit, version_of
 from checks.image.pause_table import KUBEADM, entries
 from checks.image.reference import parse, same
+from checks.image.runtime_silent import NOBODY_SAYS
 from facts.cluster.control_plane import KubeadmConfig
 from facts.derived.pause_image import PauseImage
 from facts.fact import Fact, Failed, NotApplicable
@@ -65,7 +66,7 @@ def reference_in_force(
     Source: containerd internal/cri/config; https://github.com/kubernetes/kubernetes/pull/133779.
     """
     if not pause.reference:
-        yield CannotTell("Neither the runtime nor its configuration says which pause image is used.")
+        yield NOBODY_SAYS
     elif (
         pause.runtime == "containerd" and pause.kubelet_flag and not same(pause.kubelet_flag, pause.reference)
     ):

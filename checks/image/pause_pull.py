@@ -14,7 +14,7 @@ from checks.image.effects import NO_SANDBOX
 from checks.image.pause_fit import uses
 from checks.image.pause_table import LOCAL_PATH, entries, official
 from checks.image.reference import parse, same
-from checks.image.runtime_silent import images_unknown
+from checks.image.runtime_silent import NOBODY_SAYS, images_unknown
 from checks.image.sandbox_events import image_failures, names, platform_refused
 from checks.workload.edits import new_pod, node_event, pod_event
 from facts.access import ThisNode
@@ -73,6 +73,7 @@ def _pending(text: str) -> Change:
     severity=WARN,
     explains=[*NO_SANDBOX],
     cases=[
+        Case("nobody says which one", FLANNEL_2022, (uses(""),), unknown=True),
         Case("absent, nothing waits for it", FLANNEL_2022, (gone,), finds="node", severity=WARN),
         Case(
             "absent, and pods wait",
@@ -115,7 +116,10 @@ def pulled(
     Confused with: an image whose index has nothing for this build ("no match for platform in manifest").
     Source: containerd internal/cri/server/podsandbox/sandbox_run.go.
     """
-    if not pause.reference or parse(pause.reference).path.endswith(LOCAL_PATH):
+    if not pause.reference:
+        yield NOBODY_SAYS
+        return
+    if parse(pause.reference).path.endswith(LOCAL_PATH):
         return
     if isinstance(images, NotApplicable):
         yield CannotTell(
@@ -158,6 +162,7 @@ def pulled(
     severity=ERROR,
     explains=[cause_of("image.pause.pulled"), *NO_SANDBOX],
     cases=[
+        Case("nobody says which one", FLANNEL_2022, (uses(""),), unknown=True),
         Case(
             "copied with docker pull and push", FLANNEL_2022, (uses(MIRROR), _pending(_REFUSED)), finds="node"
         ),
@@ -177,7 +182,10 @@ def linux_only_mirror(
     Confused with: image.pause.os-match, where even a complete copy has no entry for the build.
     Source: containerd core/images/image.go; inference from how docker push works.
     """
-    if not pause.reference or official(pause.reference) or parse(pause.reference).path.endswith(LOCAL_PATH):
+    if not pause.reference:
+        yield NOBODY_SAYS
+        return
+    if official(pause.reference) or parse(pause.reference).path.endswith(LOCAL_PATH):
         return
     known = entries(pause.reference)
     if known is not None and not any(runs(os.build, b) for b in known):
@@ -224,6 +232,7 @@ def _of_memory(event: EventObject) -> bool:
         *NO_SANDBOX,
     ],
     cases=[
+        Case("nobody says which one", FLANNEL_2022, (uses(""),), unknown=True),
         Case(
             "collected on a full disk",
             FLANNEL_2022,
@@ -270,6 +279,7 @@ def garbage_collected(
     Source: containerd internal/cri/config (pinned images); kubelet image_gc_manager.go.
     """
     if not pause.reference:
+        yield NOBODY_SAYS
         return
     if isinstance(images, Failed):
         yield images_unknown(node, pause, images, services)

@@ -16,6 +16,7 @@ from checks.image.pause_fit import uses
 from checks.image.pause_pull import gone, on_disk
 from checks.image.pause_table import FROZEN_HOST, LOCAL_PATH, RECOMMENDED
 from checks.image.reference import parse
+from checks.image.runtime_silent import NOBODY_SAYS
 from checks.relations import serious
 from facts.derived.pause_image import PauseImage
 from facts.fact import Failed, NotApplicable
@@ -41,6 +42,7 @@ def _proxy(**values: str) -> Change:
     severity=ERROR,
     explains=[cause_of("image.pause.pulled", when=serious), *NO_SANDBOX],
     cases=[
+        Case("nobody says which one", FLANNEL_2022, (uses(""),), unknown=True),
         Case(
             "filtered, but pulls go through a proxy",
             FLANNEL_2022,
@@ -80,8 +82,11 @@ def registry(
     Confused with: an index without this build: there the registry answers, and no platform matches.
     Source: containerd internal/cri/config; the default host changed from k8s.gcr.io to registry.k8s.io in 1.6.28.
     """
+    if not pause.reference:
+        yield NOBODY_SAYS
+        return
     image = parse(pause.reference)
-    if not pause.reference or image.path.endswith(LOCAL_PATH):
+    if image.path.endswith(LOCAL_PATH):
         return
     present = on_disk(images, pause.reference) is not None if isinstance(images, Images) else None
     tried = probes.of("registry") if isinstance(probes, TcpProbes) else ()

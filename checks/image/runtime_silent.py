@@ -1,4 +1,4 @@
-"""What to say where the images on a node's disk are not known: mostly because their keeper does not run."""
+"""What to say where the pause image or the images on a node's disk are not known: mostly since their keeper is down."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ _KEEPER: dict[str, tuple[str, CheckId]] = {
     "docker": ("Docker", "runtime.docker.service-stopped"),
     "containerd": ("containerd", "runtime.containerd.stopped"),
 }
+# Where PauseImage has no reference.
+NOBODY_SAYS = CannotTell(
+    "Neither the runtime nor its configuration says which pause image is used.",
+    hint="On the node `crictl info` names it (sandboxImage), or `containerd config dump`.",
+)
 
 
 def images_unknown(
