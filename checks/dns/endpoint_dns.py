@@ -44,7 +44,7 @@ def _asking(node: str, pods: Pods) -> list[PodObject]:
 
 def pod_endpoints(node: str, pods: Pods, hns: Hns) -> list[tuple[PodObject, HnsEndpoint]]:
     """The pods that use the cluster's DNS, each with its endpoint; those without one are left out."""
-    pairs = ((p, hns.endpoint(p.status.pod_ip)) for p in _asking(node, pods))
+    pairs = ((p, hns.endpoint(p.status.ipv4)) for p in _asking(node, pods))
     return [(p, e) for p, e in pairs if e is not None]
 
 
@@ -54,8 +54,8 @@ def _not_seen(node: str, pods: Pods, hns: Hns) -> Iterator[CannotTell]:
     if asking and not pod_endpoints(node, pods, hns):
         yield CannotTell(
             f"HNS shows no endpoint with the address of any of the {len(asking)} pods on this node "
-            f"({asking[0].status.pod_ip}, …), so that what they were given is not known.",
-            hint="See hns.network.absent and hns.endpoint.state; an IPv6 address that comes first is not compared.",
+            f"({asking[0].status.ipv4}, …), so that what they were given is not known.",
+            hint="See hns.network.absent and hns.endpoint.state; a pod that has IPv6 alone is not compared.",
         )
 
 

@@ -11,7 +11,7 @@ from checks.cases import Change, Draft, change
 from checks.check import Case, check
 from checks.finding import ERROR, WARN, CannotTell, Object, Problem, Said
 from facts.access import ThisNode
-from facts.cluster.objects import Metadata, PodObject, PodSpec, PodStatus
+from facts.cluster.objects import Metadata, PodAddress, PodObject, PodSpec, PodStatus
 from facts.cluster.workloads import Pods
 from facts.examples import CLASSIC_2019, FLANNEL_2022
 from facts.fact import Failed, NotApplicable
@@ -35,6 +35,23 @@ def _pod_with(*states: int, leaving: datetime | None = None) -> Change:
         draft.put(Hns, replace(hns, endpoints=(*hns.endpoints, *added)))
 
     return apply
+
+
+def _six_first(draft: Draft) -> None:
+    """Dual stack, with IPv6 first in each pod's status."""
+    pods = draft.get(Pods)
+    items = (
+        replace(
+            p,
+            status=replace(
+                p.status, pod_ip="fd00::9", pod_ips=(PodAddress("fd00::9"), PodAddress(p.status.pod_ip))
+            ),
+        )
+        if p.status.pod_ip and not p.spec.host_network
+        else p
+        for p in pods.items
+    )
+    draft.put(Pods, replace(pods, items=tuple(items)))
 
 
 def _left_over(count: int) -> Change:
@@ -116,6 +133,12 @@ def _remote(draft: Draft) -> None:
     explains=[],
     cases=[
         Case("detached", FLANNEL_2022, (_pod_with(4),), "shop/stranded"),
+        Case(
+            "detached, in a dual stack with IPv6 first",
+            FLANNEL_2022,
+            (_pod_with(4), _six_first),
+            "shop/stranded",
+        ),
         Case("degraded", CLASSIC_2019, (_pod_with(5),), "shop/stranded"),
         Case("attached, not shared, as containerd has it", FLANNEL_2022, (_pod_with(2),), quiet=True),
         Case("remote endpoints are never attached", FLANNEL_2022, (_remote,), quiet=True),
@@ -141,7 +164,7 @@ def state(node: ThisNode, hns: Hns, pods: Pods) -> Iterator[Said]:
     Source: microsoft/hcsshim hcn (endpoint states); microsoft/SDN networkhealth.ps1.
     """
     running = {
-        p.status.pod_ip: p
+        p.status.ipv4: p
         for p in pods.on(node.name)
         if p.status.phase == "Running" and not p.spec.host_network and not p.metadata.deletion_timestamp
     }
@@ -194,7 +217,7 @@ def leak(node: ThisNode, hns: Hns, pods: Pods, proxy: KubeProxy | Failed | NotAp
         for p in pods.on(node.name)
         if not p.spec.host_network and p.status.phase not in ("Succeeded", "Failed")
     ]
-    known = {p.status.pod_ip for p in live if p.status.pod_ip}
+    known = {p.status.ipv4 for p in live if p.status.ipv4}
     others = {n.name for n in hns.networks} - {n.name for n in hns.pod_networks}
     local = [
         e

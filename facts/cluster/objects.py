@@ -211,6 +211,10 @@ class ContainerStatus(Obj, frozen=True):
     last_state: ContainerState = ContainerState()
 
 
+class PodAddress(Obj, frozen=True):
+    ip: str = ""
+
+
 class PodStatus(Obj, frozen=True):
     phase: str = ""
     reason: str = ""
@@ -221,6 +225,13 @@ class PodStatus(Obj, frozen=True):
     conditions: tuple[Condition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
+    pod_ips: tuple[PodAddress, ...] = msgspec.field(default=(), name="podIPs")  # one of each family
+
+    @property
+    def ipv4(self) -> str:
+        """The address by which HNS knows the pod, whichever family comes first; else what there is."""
+        both = (self.pod_ip, *(a.ip for a in self.pod_ips))
+        return next((a for a in both if a and ":" not in a), self.pod_ip)
 
     @property
     def statuses(self) -> tuple[ContainerStatus, ...]:

@@ -89,7 +89,8 @@ def endpoint_of(document: Document, networks: tuple[Network, ...]) -> HnsEndpoin
         text(document.get("ID")),
         text(document.get("Name")),
         text(document.get("VirtualNetworkName")) or named,
-        address or next((text(c.get("IpAddress")) for c in configured), ""),
+        address
+        or next(iter(sorted((text(c.get("IpAddress")) for c in configured), key=lambda a: ":" in a)), ""),
         text(document.get("MacAddress")),
         remote,
         number(document.get("State")),

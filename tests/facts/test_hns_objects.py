@@ -84,7 +84,10 @@ V2_ENDPOINTS = [
         "ID": "E1",
         "Name": "e1",
         "HostComputeNetwork": "n1",
-        "IpConfigurations": [{"IpAddress": "10.244.1.7", "PrefixLength": 24}],
+        "IpConfigurations": [
+            {"IpAddress": "fd00:10:244:1::7", "PrefixLength": 64},  # dual stack, IPv6 first
+            {"IpAddress": "10.244.1.7", "PrefixLength": 24},
+        ],
         "MacAddress": "0E-2A",
         "Flags": 0,
         "State": 3,
