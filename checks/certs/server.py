@@ -197,7 +197,7 @@ def ca_mismatch(
     """
     found = kubelets_own(kubeconfigs, kubelet)
     if found is None:
-        yield nothing_to_judge(kubelet, "CA")
+        yield nothing_to_judge(kubelet, "CA", kubeconfigs.told)
     elif not found.ca_sha256 or not info.ca_sha256:
         yield CannotTell(f"The CA in {found.path}, or that in cluster-info, cannot be read.")
     elif found.ca_sha256.lower() != info.ca_sha256.lower():
