@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -110,7 +109,7 @@ def cri_endpoint(
         yield Skip("This kubelet uses dockershim, which has no endpoint.")
         return
     value = str(kubelet.setting("container-runtime-endpoint", "containerRuntimeEndpoint") or "").strip("\"'")
-    pipe = pipe_of(re.sub("//+", "/", value))
+    pipe = pipe_of(value)
     unread = doubt(kubelet, node.name, "container-runtime-endpoint")
     if unread:
         yield CannotTell(unread)
