@@ -12,6 +12,7 @@ from typing import Any
 
 from lab import folders
 from lab.api.access import Directory
+from lab.api.errors import cannot_follow
 from lab.api.server import ApiServer
 from lab.api.state import ApiState, Weather
 from lab.api.store import Store
@@ -297,16 +298,24 @@ class Practice:
     def _write(self, key: Key, item: Object | None, expected: str) -> Object:
         with self._lock:
             self._world.now = self._clock.now()
+            follows = key[1] != "Lease"  # nothing follows from a lock, and locks are written often
+            after = self._world
+            if follows:
+                try:
+                    after = writes.applied(self._world, key, item)
+                except writes.CannotFollow as error:
+                    raise cannot_follow(str(error)) from error
             if item is None:
                 stored = self._store.drop(key) or {}
                 self._written.pop(key, None)
-                writes.remove(self._world, key)
             else:
-                stored = self._store.save(key, item, expected=expected)
-                writes.put(self._world, key, stored)
-                self._written[key] = self._world.objects[key]
-            if key[1] != "Lease":
-                derive(self._world)
+                stored = self._store.save(key, item, expected=expected)  # or somebody was faster
+            if not follows:
+                writes.put(after, key, stored) if item else writes.remove(after, key)
+            if item is not None and key in after.objects:  # a pod on a node that there is not is gone at once
+                self._written[key] = after.objects[key]
+            self._world = after
+            if follows:
                 self._publish()
                 stored = self._store.get(key) or stored  # with what controllers have made of it
             return stored

@@ -48,6 +48,8 @@ def admitted(item: Object, before: Object | None, resource: Resource, objects: l
         item["status"] = copy.deepcopy(before.get("status", {}))
     if kind in WORKLOADS:
         _workload(item, before, resource)
+    if kind == "Pod":
+        _containers(resource, item["metadata"]["name"], item["spec"], "spec")
     if before is not None:
         _unchanged(item, before, resource)
     if kind in WORKLOADS:
@@ -67,11 +69,21 @@ def _workload(item: Object, before: Object | None, resource: Resource) -> None:
         shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(labels.items())) + "}"
         why = f"Invalid value: {shown}: `selector` does not match template `labels`"
         raise invalid(resource.kind, resource.group, name, "spec.template.metadata.labels", why)
-    if not spec["template"]["spec"].get("containers"):
-        raise required(resource.kind, resource.group, name, "spec.template.spec.containers", "")
+    _containers(resource, name, spec["template"]["spec"], "spec.template.spec")
     if before is not None and before["spec"]["selector"] != spec["selector"]:
         why = "Invalid value: field is immutable"
         raise invalid(resource.kind, resource.group, name, "spec.selector", why)
+
+
+def _containers(resource: Resource, name: str, spec: Object, place: str) -> None:
+    """A pod has containers, and each a name and an image."""
+    if not spec.get("containers"):
+        raise required(resource.kind, resource.group, name, f"{place}.containers", "")
+    for number, container in enumerate(spec["containers"]):
+        for field in ("name", "image"):
+            if not container.get(field):
+                where = f"{place}.containers[{number}].{field}"
+                raise required(resource.kind, resource.group, name, where, "")
 
 
 def _unchanged(item: Object, before: Object, resource: Resource) -> None:

@@ -140,6 +140,13 @@ def no_patch() -> ApiError:
     return ApiError(415, "415: Unsupported Media Type", details={})
 
 
+def cannot_follow(why: str) -> ApiError:
+    """Valid for a real server, perhaps, but nothing that this lab's models understand."""
+    return ApiError(
+        422, f"this practice cluster cannot follow what that would lead to: {why}", reason="Invalid"
+    )
+
+
 def not_allowed() -> ApiError:
     return ApiError(405, "the server does not allow this method on the requested resource", details={})
 

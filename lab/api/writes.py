@@ -91,6 +91,8 @@ def _checked(request: Request, resource: Resource, target: Target) -> Object:
     for part in ("labels", "annotations"):
         if not meta.get(part):
             meta.pop(part, None)
+    for part in [name for name, value in item.items() if value is None]:
+        del item[part]
     return item
 
 

@@ -9,10 +9,32 @@ import copy
 import json
 from typing import Any
 
+from lab.world.derive import derive
 from lab.world.models.owned import owned
 from lab.world.restart import delete_pod
 from lab.world.state import Key, Object, World
 from lab.world.text import stable_hex
+
+
+class CannotFollow(ValueError):
+    """What was written cannot be thought through by the models: a practice cluster refuses it."""
+
+
+def applied(world: World, key: Key, item: Object | None) -> World:
+    """The world after the write (None: deletion) and all that follows from it; `world` is left as it is.
+
+    CannotFollow where the models meet what they cannot read.
+    """
+    after = copy.deepcopy(world)
+    try:
+        if item is None:
+            remove(after, key)
+        else:
+            put(after, key, item)
+        derive(after)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise CannotFollow(f"{type(error).__name__}: {error}") from error
+    return after
 
 
 def put(world: World, key: Key, item: Object) -> None:

@@ -39,8 +39,8 @@ def shared() -> Iterator[Practice]:
 def practice(shared: Practice) -> Iterator[Practice]:
     """A healthy cluster: what a test changed is as it was before the next."""
     yield shared
-    shared.plant("cni.flannel.restart-needed")
-    shared.unplant("cni.flannel.restart-needed")
+    shared.plant("cni.flannel.firewall-4789")
+    shared.unplant("cni.flannel.firewall-4789")
 
 
 @pytest.fixture
@@ -245,3 +245,32 @@ def test_how_long_the_runtime_has_been_away_is_told(practice: Practice) -> None:
     machine.services["containerd"].state = "Stopped"
     practice._changed("win-1", machine)
     assert said(20) == "container runtime is down"
+
+
+def test_a_mistake_in_a_config_map_ends_flannel_and_not_the_lab(practice: Practice, api: Speaker) -> None:
+    config = "/api/v1/namespaces/kube-flannel/configmaps/kube-flannel-cfg"
+    again = {
+        "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}
+    }
+    patch(api, config, {"data": {"net-conf.json": '{"Network": "10.244.0.0/16", "Backend": {'}}, MERGE)
+    for name in ("kube-flannel-ds", "kube-flannel-ds-windows-amd64"):
+        patch(api, f"{APPS}/kube-flannel/daemonsets/{name}", again)
+    (pod,) = (
+        p["metadata"]["name"] for p in practice.world.pods_on("win-1") if "flannel" in p["metadata"]["name"]
+    )
+    (status,) = api.done("GET", f"/api/v1/namespaces/kube-flannel/pods/{pod}", None)["status"][
+        "containerStatuses"
+    ]
+    assert status["state"]["waiting"]["reason"] == "CrashLoopBackOff"
+    log = api.send("GET", f"/api/v1/namespaces/kube-flannel/pods/{pod}/log").body.decode()
+    assert "error parsing subnet config" in log
+
+
+def test_what_the_models_cannot_follow_is_refused_and_changes_nothing(
+    practice: Practice, api: Speaker
+) -> None:
+    before = practice.world.objects
+    reply = api.send("PATCH", f"{NODES}/win-1", {"spec": {"taints": [{"key": "a"}]}}, Content_Type=STRATEGIC)
+    assert reply.code == 422 and "cannot follow" in reply.document["message"]
+    assert practice.world.objects == before
+    practice.tick()

@@ -7,7 +7,7 @@ from typing import Any
 
 from lab.world.machine import Adapter, File, Machine
 from lab.world.models import start_script
-from lab.world.models.flannel_lease import PREFIX, Log, annotate, outside, vxlan_config_line
+from lab.world.models.flannel_lease import PREFIX, Log, annotate, outside, readable, vxlan_config_line
 from lab.world.models.reach import api_error, dial, kubelet_api_error
 from lab.world.models.settings import (
     CLASSIC_KUBECONFIG,
@@ -103,22 +103,17 @@ def _net_conf(world: World, machine: Machine, start: bool) -> dict[str, Any]:
     if start and not world.plan.classic:
         item = world.config_map(world.plan.flannel_namespace, "kube-flannel-cfg")
         if item:
-            machine.files[NET_CONF] = File(item["data"]["net-conf.json"])
+            machine.files[NET_CONF] = File(item.get("data", {}).get("net-conf.json", ""))
     found = file(machine, NET_CONF)
     if found is None:
         why = sentence(0x2, machine.os.ui_culture)
         raise Refused(
             f"Failed to create SubnetManager: failed to read net conf: open /etc/kube-flannel/net-conf.json: {why}"
         )
-    try:
-        if found.encoding != "utf-8":
-            raise ValueError
-        document = json.loads(found.text)
-    except ValueError:
-        raise Refused(
-            "Failed to create SubnetManager: error parsing subnet config: invalid character"
-        ) from None
-    return dict(document)
+    document = readable(found.text) if found.encoding == "utf-8" else None
+    if document is None:
+        raise Refused("Failed to create SubnetManager: error parsing subnet config: invalid character")
+    return document
 
 
 def _refuse(backend: dict[str, Any]) -> None:
@@ -149,7 +144,9 @@ def _write_cni_conf(world: World, machine: Machine) -> None:
         return
     env = _environment(world, machine)
     folder = windows_path(env.get("CNI_CONFIG_PATH", r"C:\etc\cni\net.d"))
-    machine.files[rf"{folder}\10-flannel.conf"] = File(item["data"]["cni-conf-containerd.json"])
+    machine.files[rf"{folder}\10-flannel.conf"] = File(
+        item.get("data", {}).get("cni-conf-containerd.json", "")
+    )
     binaries = windows_path(env.get("CNI_BIN_PATH", r"C:\opt\cni\bin"))
     for name, size in (
         ("flannel", 2_400_000),

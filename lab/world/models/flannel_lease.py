@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_network
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +15,22 @@ Log = list[str]
 
 
 def config_map_conf(world: World) -> dict[str, Any] | None:
-    """net-conf.json of the ConfigMap; None if it is missing or not JSON."""
+    """net-conf.json of the ConfigMap; None if it is missing or flanneld cannot read it."""
     item = world.config_map(world.plan.flannel_namespace, "kube-flannel-cfg")
+    return readable((item or {}).get("data", {}).get("net-conf.json", ""))
+
+
+def readable(text: str) -> dict[str, Any] | None:
+    """The document as flanneld reads it; None where it is no JSON, or a field is of another type."""
     try:
-        document = json.loads(item["data"]["net-conf.json"]) if item else None
-    except (ValueError, KeyError):
+        document = json.loads(text)
+        ip_network(document.get("Network", "0.0.0.0/0"), strict=False)
+        backend = document.get("Backend", {})
+        numbers = [backend.get(name, 0) for name in ("VNI", "Port")]
+    except (ValueError, AttributeError):
         return None
-    return document if isinstance(document, dict) else None
+    found: dict[str, Any] | None = document if all(isinstance(n, int) for n in numbers) else None
+    return found
 
 
 def vxlan_config_line(backend: dict[str, Any], *, windows: bool) -> str:
@@ -54,6 +64,8 @@ def run_linux(world: World, linux: LinuxNode) -> Log:
     if not linux.flannel_conf:
         linux.flannel_conf = config_map_conf(world) or {}
     conf = linux.flannel_conf
+    if not conf:
+        return ["Failed to create SubnetManager: error parsing subnet config"]
     public, device = linux.flannel_address or linux.address, linux.device
     if linux.address in _interfaces(world):
         public, device = linux.address, linux.device if public == linux.address else "enp0s8"

@@ -17,7 +17,7 @@ from lab.world.text import stable_uid, win32
 
 Log = list[str]
 _NO_NETWORK = '"Unable to find HNS Network specified, please check network name and CNI deployment" '
-_PROTOCOLS = {"TCP": 6, "UDP": 17}
+_PROTOCOLS = {"TCP": 6, "UDP": 17, "SCTP": 132}
 
 
 @dataclass(frozen=True)
