@@ -108,6 +108,7 @@ def _subject(name: str, group: str) -> Change:
 
 
 _NONE = fields(Kubeconfigs, kubeconfigs=())
+_NONE_TOLD = fields(Kubeconfigs, kubeconfigs=(), told="")
 _IN_JSON = own(json=True, server="", ca_sha256="", certificate=None, certificate_path="")
 
 
@@ -140,11 +141,11 @@ def at(severity: Severity, name: str, *changes: Change, on: str = FLANNEL_2022) 
             (_NONE, _stopped_elsewhere, fields(Kubeconfigs, told=_ELSEWHERE), silent()),
             finds="node",
         ),
-        Case("its place is not known", FLANNEL_2022, (_NONE, fails(Kubelet), silent()), unknown=True),
+        Case("its place is not known", FLANNEL_2022, (_NONE_TOLD, fails(Kubelet), silent()), unknown=True),
         Case(
             "its place depends on the service's folder",
             FLANNEL_2022,
-            (_NONE, kubelet_flags(kubeconfig="config"), silent()),
+            (_NONE_TOLD, kubelet_flags(kubeconfig="config"), silent()),
             unknown=True,
         ),
         Case("its certificate is gone", FLANNEL_2022, (own(certificate=None), silent()), finds="node"),
