@@ -110,7 +110,8 @@ def lease_annotations(flannel: FlannelConfig, nodes: Nodes) -> Iterator[Said]:
     out without it); public-ip is the node's InternalIP or the address in public-ip-overwrite. Where all
     nodes have another public-ip, the cluster was made for another network, and that is right.
     Remedy: restart flannel on the node that is named; it writes its lease anew. Remove an annotation that
-    somebody set by hand: kubectl annotate node NODE flannel.alpha.coreos.com/backend-data-.
+    somebody set by hand: kubectl annotate node NODE flannel.alpha.coreos.com/backend-data-. Where public-ip is
+    the wrong card's, flannel takes the same one again: name the right one to it first, with --iface.
     Confused with: cni.flannel.remote-subnets, which is what the peers made of it.
     Source: flannel pkg/subnet/kube and pkg/backend/vxlan/vxlan_windows.go.
     """
