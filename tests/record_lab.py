@@ -44,6 +44,7 @@ from targets.errors import Unreachable
 from targets.target import ClusterTarget, NodeRef
 
 FIRST = "cni.flannel.vni"  # what `make lab` plants
+SHARES = 3  # clusters of each scenario that share the work: most of it is waiting for one process
 CONDITIONS = ("clm", "not-elevated")  # those that change what scripts answer
 
 
@@ -83,10 +84,11 @@ class DirectWays:
 
 
 class Recording:
-    """One scenario's practice cluster, looked at in every state."""
+    """One scenario's practice cluster, looked at in every state, or in each one of `shares`, the first at `share`."""
 
-    def __init__(self, scenario: str, learner: Learner) -> None:
+    def __init__(self, scenario: str, learner: Learner, share: int = 0, shares: int = 1) -> None:
         self.scenario = scenario
+        self.share, self.shares = share, shares
         self.learner = learner
         self.practice = Practice(scenario, FixedClock(), use_engine=False, replay=learner.replay)
         self.cluster: ClusterTarget | None = None
@@ -114,14 +116,13 @@ class Recording:
                 self.practice.unplant(first)
 
     def each_planted(self) -> None:
-        for fault in FAULTS.values():
-            if self.scenario in fault.scenarios and fault.id not in self.practice.planted:
-                self.planted(fault.id, next((s for i, s in steps().items() if i == fault.entry), None))
-        for question in QUESTIONS.values():
-            if self.scenario in question.scenarios:
-                self.planted(f"ask:{question.id}")
-        for condition in CONDITIONS:
-            self.planted(condition)
+        names = [fault.id for fault in FAULTS.values() if self.scenario in fault.scenarios]
+        names += [
+            f"ask:{question.id}" for question in QUESTIONS.values() if self.scenario in question.scenarios
+        ]
+        for name in [*names, *CONDITIONS][self.share :: self.shares]:
+            if name not in self.practice.planted:
+                self.planted(name, next((s for i, s in steps().items() if i == name.split(":")[0]), None))
 
     def planted(self, name: str, step: Step | None = None) -> None:
         full = self.practice.plant(name)
@@ -157,7 +158,9 @@ def main(words: Sequence[str]) -> int:
     everything = [str(s) for s in catalogue()["scenarios"]]
     scenarios = [w for w in words if not w.startswith("-")] or everything
     learner = Learner(Store() if "--anew" in words else Store.load())
-    recordings = [Recording(scenario, learner) for scenario in scenarios]
+    recordings = [
+        Recording(scenario, learner, share, SHARES) for scenario in scenarios for share in range(SHARES)
+    ]
     threads = [threading.Thread(target=r.everything, daemon=True, name=r.scenario) for r in recordings]
     whole = False
     try:

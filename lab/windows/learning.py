@@ -32,10 +32,7 @@ COLLECTOR = "collector"  # the name under which the collector itself stands amon
 
 
 class Learner:
-    """Fills `store` with what is asked, taking from `old` what is still true there. Safe for threads.
-
-    A collector that is not the one of `old` makes all of its answers worthless: its helpers shape them.
-    """
+    """Fills `store` with what is asked, taking from `old` what is still true there. Safe for threads."""
 
     def __init__(self, old: Store, workers: int = 2, tell: Callable[[str], None] | None = None) -> None:
         self.old = old
@@ -77,11 +74,9 @@ class Learner:
             return
         payload = asked.payload
         with self._lock:
-            if COLLECTOR not in self.store.scripts.values():
-                self.store.scripts[script_key(payload.collector)] = COLLECTOR
-                if script_key(payload.collector) not in self.old.scripts:
-                    self.old = Store()
-            new = [q for q in payload.questions if not self._known(question_key(q), machine)]
+            self.store.scripts[script_key(payload.collector)] = COLLECTOR
+            keys = {q.id: question_key(q, payload.collector) for q in payload.questions}
+            new = [q for q in payload.questions if not self._known(keys[q.id], machine)]
             self.store.scripts |= {script_key(q.script): q.id for q in payload.questions}
         if new:
             rest = standard_input(asked.minimum, Payload(payload.collector, new))

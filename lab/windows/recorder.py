@@ -72,7 +72,8 @@ def record(
             if machine.os.language_mode != "FullLanguage" or one.payload is None:
                 _minimum(machine, command, one, store)
                 continue
-            new = [q for q in one.payload.questions if store.find(question_key(q), machine, EPOCH) is None]
+            keys = {q.id: question_key(q, one.payload.collector) for q in one.payload.questions}
+            new = [q for q in one.payload.questions if store.find(keys[q.id], machine, EPOCH) is None]
             if new:
                 progress(f"{machine.name}: {', '.join(question.id for question in new)}")
                 _questions(machine, command, one, new, store)
@@ -118,7 +119,9 @@ def _questions(machine: Machine, command: str, asked: Asked, new: list[Question]
             raise RecordingFailed(f"{machine.name} did not answer {one.id} within {_PATIENCE:.0f} s")
         kept = {part: answer[part] for part in ("value", "error") if part in answer}
         text = json.dumps(kept, ensure_ascii=False, sort_keys=True)
-        _keep(store, question_key(one), machine, text, [*common, *own[one.id]], change)
+        _keep(
+            store, question_key(one, asked.payload.collector), machine, text, [*common, *own[one.id]], change
+        )
 
 
 def _by_question(traces: list[list[str]]) -> tuple[list[str], dict[str, list[str]]]:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from lab.decoding import decoder
+from lab.windows.helpers import used
 from lab.windows.times import NEAR, levelled
 from lab.world.machine import Machine
 
@@ -150,13 +151,13 @@ def parse_input(data: bytes) -> Asked | None:
     return Asked("\n".join(lines[1:at]), payload)
 
 
-def question_key(question: Question) -> str:
-    """What identifies a question: its script and its parameters, not its id.
+def question_key(question: Question, collector: str) -> str:
+    """What identifies a question: its script, what of the collector it goes through, its parameters; not its id.
 
     Who acts, and under which name an act is noted (the parameter `journal`), changes no answer.
     """
     parameters = {name: value for name, value in question.parameters.items() if name != "journal"}
-    return _digest(question.script, json.dumps(parameters, sort_keys=True))
+    return _digest(question.script, used(question.script, collector), json.dumps(parameters, sort_keys=True))
 
 
 def script_key(script: str) -> str:

@@ -121,7 +121,7 @@ class ReplayRun(Run):
             return
         late: list[Question] = []
         for question in asked.payload.questions:
-            recorded = self._find(question_key(question))
+            recorded = self._find(question_key(question, asked.payload.collector))
             if recorded is not None and self._hangs(recorded):
                 late.append(question)
                 continue

@@ -9,7 +9,7 @@ import pytest
 
 from facts.collector.wire import Asked, command, standard_input
 from lab.windows.commands import parse, split
-from lab.windows.learning import COLLECTOR, Learner
+from lab.windows.learning import Learner
 from lab.windows.recordings import (
     EPOCH,
     Question,
@@ -45,12 +45,15 @@ def old(machine: Machine, data: bytes) -> Store:
     """A store that knows the question and the collector."""
     store = Store()
     looked = {"field hns": seen(machine, "field hns", EPOCH)}
-    store.add(question_key(Question("hns", HNS)), Recorded(looked, store.text('{"value": "from the store"}')))
+    store.add(key(data), Recorded(looked, store.text('{"value": "from the store"}')))
     store.add("of a script that nobody sends any more", Recorded({}, 0))
+    return store
+
+
+def key(data: bytes) -> str:
     asked = parse_input(data)
     assert asked is not None and asked.payload is not None
-    store.scripts[script_key(asked.payload.collector)] = COLLECTOR
-    return store
+    return question_key(asked.payload.questions[0], asked.payload.collector)
 
 
 def answered(learner: Learner, machine: Machine, data: bytes) -> bytes:
@@ -75,7 +78,7 @@ def test_what_is_known_is_not_asked_and_what_is_not_asked_is_dropped(
     learner = Learner(old, tell=lambda _: None)
     assert b"~kw end hns" in answered(learner, machine, data)
     assert learner.asked == 0
-    assert list(learner.store.questions) == [question_key(Question("hns", HNS))]
+    assert list(learner.store.questions) == [key(data)]
     assert learner.store.scripts[script_key(HNS)] == "hns"
     assert len(learner.whole().questions) == 2
 
@@ -92,12 +95,40 @@ def test_what_is_new_is_asked_once(machine: Machine, data: bytes) -> None:
 
 @pytest.mark.pwsh
 @pytest.mark.usefixtures("pwsh")
-def test_another_collector_makes_old_answers_worthless(machine: Machine, data: bytes, old: Store) -> None:
-    old.scripts = {script_key("another collector"): COLLECTOR}
+def test_what_another_collector_answered_is_asked_again(machine: Machine, data: bytes) -> None:
+    old = Store()
+    old.add(
+        question_key(Question("hns", HNS), "another collector"), Recorded({}, old.text('{"value": "old"}'))
+    )
     learner = Learner(old, tell=lambda _: None)
     answered(learner, machine, data)
     assert learner.asked == 1
-    assert '{"value": "from the store"}' not in learner.store.texts
+    assert '{"value": "old"}' not in learner.store.texts
+
+
+COLLECTS = """function Read-File($path) {
+    Read-Some $path
+}
+function Read-Some($path) { 1 }
+function Read-Other { 2 }
+function Write-Line { 3 }
+Write-Line"""
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "matters"),
+    [
+        ("{ 1 }", "{ 4 }", True),  # a helper of the helper that it uses
+        ("{ 2 }", "{ 4 }", False),  # one that it does not use
+        ("{ 3 }", "{ 4 }", True),  # one that the collector itself uses
+        ("\nWrite-Line", "\nWrite-Line 5", True),  # the collector itself
+    ],
+)
+def test_a_helper_counts_for_the_scripts_that_use_it(was: str, becomes: str, matters: bool) -> None:
+    question = Question("hns", "read-file 'x'")
+    other = COLLECTS.replace(was, becomes)
+    assert other != COLLECTS
+    assert (question_key(question, COLLECTS) != question_key(question, other)) is matters
 
 
 def test_without_an_engine_nothing_is_learnt(

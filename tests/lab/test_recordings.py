@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 from winkit import PASSWORD, USER, a_machine
 
-from facts.collector.wire import Answered, Asked, Done, HelloLine, Reader, command, standard_input
+from facts.collector.wire import (
+    Answered,
+    Asked,
+    Done,
+    HelloLine,
+    Reader,
+    command,
+    script_text,
+    standard_input,
+)
 from lab.windows import Credentials, WindowsNode, recordings
 from lab.windows.commands import parse, split
 from lab.windows.recorder import record, record_text
@@ -157,6 +166,7 @@ def test_what_was_not_recorded_says_so(machine: Machine) -> None:
 
 
 def test_a_hanging_command_costs_its_question_the_deadline(machine: Machine) -> None:
+    collector = script_text("collector.ps1", "facts.collector")
     store, asked = Store(), [Asked("slow", "Get-HnsNetwork", seconds=7.0), Asked("quick", "1")]
     for one in asked:
         looked = (
@@ -164,7 +174,7 @@ def test_a_hanging_command_costs_its_question_the_deadline(machine: Machine) -> 
             if one.id == "slow"
             else {}
         )
-        key = question_key(recordings.Question(one.id, one.script))
+        key = question_key(recordings.Question(one.id, one.script), collector)
         store.add(key, Recorded(looked, store.text('{"value":"fine"}')))
     clock = StillClock(EPOCH)
     assert heard(machine, store, asked, clock)["slow"] == "fine"
