@@ -135,7 +135,7 @@ def _script_failed(fact: type[Fact], raw: RawAnswer) -> Failed:
         )
     said = " ".join(part for part in (error.type, error.hresult, error.message) if part)
     codes = f"{error.hresult} {error.fqid},".lower()
-    hint = _NOT_ALLOWED if any(code in codes for code in _ACCESS_DENIED) else _alone(fact)
+    hint = error.hint or (_NOT_ALLOWED if any(code in codes for code in _ACCESS_DENIED) else _alone(fact))
     why = f"The question {name} failed on the node: {said}"
     return Failed("script", why, hint, error.fqid.split(",")[0], "answer")
 

@@ -36,12 +36,16 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class ScriptError(msgspec.Struct, frozen=True):
-    """What PowerShell says of a question that failed. `message` is in the node's language."""
+    """What PowerShell says of a question that failed. `message` is in the node's language.
+
+    `hint`: what a person can do, where whoever answers for the node knows it.
+    """
 
     type: str
     hresult: str = ""
     fqid: str = ""
     message: str = ""
+    hint: str = ""
 
 
 class RawAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -18,6 +18,8 @@ from checks.engine import judge
 from checks.finding import OutcomeKind
 from facts.catalogue import load
 from facts.collector.wire import Asked, command, standard_input
+from facts.fact import Failed
+from facts.node.windows import Os
 from lab.catalogue import DEFAULT
 from lab.faults import FAULTS, QUESTIONS
 from lab.practice import CAVEAT, Practice
@@ -130,3 +132,15 @@ def test_an_answer_that_is_not_recorded_says_what_would_answer() -> None:
     assert (error["type"], error["fqid"]) == (NOT_RECORDED, NOT_RECORDED)
     assert "no recording" in error["message"] and "PowerShell 7 (pwsh) on PATH" in error["message"]
     assert "kwinnow lab --unplant" in error["hint"]
+
+
+def test_what_could_not_be_told_tells_the_way_out() -> None:
+    """No script is at fault, so nobody is sent to ask it alone or to report it."""
+    with Practice("flannel-2022", LateClock(), use_engine=False, replay=_unrecorded) as practice:
+        session = session_on(practice, seconds=60.0)
+        session.gather([Os])
+    failed = [a.value for a in session.answers.by_key.values() if isinstance(a.value, Failed)]
+    assert failed
+    for one in failed:
+        assert (one.code, "PowerShell 7 (pwsh) on PATH" in one.why) == (NOT_RECORDED, True)
+        assert "kwinnow lab --unplant" in one.hint and "report it" not in one.hint
