@@ -16,6 +16,7 @@ from targets.errors import CredentialsExpired, DeadlineExceeded
 from targets.kubeconfig import AuthProvider, Chosen, KubeconfigError
 
 _PLUGINS = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}
+_CA = "idp-certificate-authority"  # a file; with -data behind it the certificate itself
 _SECONDS = 30.0  # the client sets no limit to its question to the issuer
 
 
@@ -48,12 +49,15 @@ def from_auth_provider(chosen: Chosen, provider: AuthProvider, deadline: Deadlin
 
 def _ask(chosen: Chosen, provider: AuthProvider, answer: queue.SimpleQueue[str]) -> None:
     """Answers nothing where there is no token to be had."""
+    import certifi
     from kubernetes.client import Configuration
     from kubernetes.client.exceptions import OpenApiException
     from kubernetes.config import ConfigException, load_kube_config_from_dict
     from oauthlib.oauth2 import OAuth2Error  # type: ignore[import-untyped]
 
-    entry: dict[str, Any] = {"name": provider.name, "config": provider.config}
+    # Without a CA of its own the client would trust any issuer, and hand it the refresh token.
+    trusted = {} if any(k.startswith(_CA) for k in provider.config) else {_CA: certifi.where()}
+    entry: dict[str, Any] = {"name": provider.name, "config": {**provider.config, **trusted}}
     document = {
         "apiVersion": "v1",
         "kind": "Config",

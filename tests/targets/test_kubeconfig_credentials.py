@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from badserver import BadServer, Call
+from badserver import BadServer, Call, server_certificate
 from testpki import Authority
 
 from targets.credentials import Credentials, Login
@@ -229,6 +229,24 @@ def test_an_oidc_provider_gives_its_token_and_a_dead_one_is_said_to_be(tmp_path:
 def test_an_oidc_provider_that_is_nonsense_is_a_sentence(tmp_path: Path, config: dict[str, Any]) -> None:
     with pytest.raises(CredentialsExpired, match="gave no token"):
         login(tmp_path, **{"auth-provider": {"name": "oidc", "config": config}})
+
+
+def test_an_oidc_issuer_that_nobody_vouches_for_is_told_nothing(tmp_path: Path) -> None:
+    authority = Authority.create()
+    config = {"id-token": jwt(0), "refresh-token": CANARY, "client-id": "kube"}
+    vouched = {"idp-certificate-authority-data": base64.b64encode(authority.certificate).decode()}
+    asked = []
+    for more in ({}, vouched):
+        with BadServer(
+            lambda call: call.answer(200, b"{}"), tls=server_certificate(authority), folder=tmp_path
+        ) as issuer:
+            user = {
+                "auth-provider": {"name": "oidc", "config": {**config, **more, "idp-issuer-url": issuer.url}}
+            }
+            with pytest.raises(CredentialsExpired, match="gave no token"):
+                login(tmp_path, **user)
+            asked.append(len(issuer.calls) > 0)
+    assert asked == [False, True]
 
 
 def test_an_oidc_issuer_that_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
