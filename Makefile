@@ -34,7 +34,7 @@ recordings: $(STAMP)
 	@$(BIN)/python tests/record_lab.py
 
 soak: $(STAMP)
-	@KWINNOW_SOAK=1 $(BIN)/pytest tests/soak tests/lab/test_every_fault.py --soak --timeout=0
+	@KWINNOW_SOAK=1 $(BIN)/pytest tests/soak tests/lab/test_every_fault.py tests/lab/test_mending_by_kubectl.py --soak --timeout=0
 
 bench: $(STAMP)
 	@$(BIN)/python -m bench

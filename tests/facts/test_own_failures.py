@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -20,7 +21,14 @@ from targets.recording import RecordedCluster, Recording
 from targets.target import NodeRef
 
 T = TypeVar("T")
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+@pytest.fixture(autouse=True)
+def tracebacks(monkeypatch: pytest.MonkeyPatch) -> list[threading.ExceptHookArgs]:
+    """What threads died of: here it is wanted, so it goes nowhere else."""
+    died: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    return died
 
 
 class BrokenCluster(RecordedCluster):
