@@ -124,7 +124,8 @@ def _rooted(check: Check, session: Knows, node: str, doubt: CannotTell) -> Canno
     news = [f.why for f in roots if f.why not in doubt.why]
     more = f" Not answered: {' '.join(dict.fromkeys(news))}" if news else ""
     hint = next((f.hint for f in roots if f.hint), "")
-    return msgspec.structs.replace(doubt, why=doubt.why + more, hint=hint)
+    stop = "" if not more or doubt.why.endswith((".", ":", "!", "?")) else "."
+    return msgspec.structs.replace(doubt, why=doubt.why + stop + more, hint=hint)
 
 
 def _finding(check: Check, session: Knows, node: str, problem: Problem) -> Finding:

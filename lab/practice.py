@@ -199,7 +199,7 @@ class Practice:
         with self._lock:
             known = [p for p in self.planted if p == name or p.split(":")[0] == name]
             if not known:
-                raise KeyError(f"{name} is not planted.")
+                raise KeyError(f"{name} is not planted in {self.scenario} at {self.url}.")
             self.planted.remove(known[0])
             self._world = self._fresh()
             for one in self.planted:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 from checks.engine import Report
-from checks.finding import OutcomeKind, Severity
+from checks.finding import Outcome, OutcomeKind, Severity
 
 
 class ExitCode(IntEnum):
@@ -20,8 +21,14 @@ class ExitCode(IntEnum):
 
 def of_report(report: Report, fail_on: Severity) -> ExitCode:
     """The code for a report. Findings of info change nothing."""
-    if any(f.severity >= fail_on for f in report.findings):
+    return of_outcomes(report.outcomes, fail_on)
+
+
+def of_outcomes(outcomes: Iterable[Outcome], fail_on: Severity) -> ExitCode:
+    """The code for some outcomes of a report."""
+    outcomes = list(outcomes)
+    if any(f.severity >= fail_on for o in outcomes for f in o.findings):
         return ExitCode.FOUND
-    if report.of(OutcomeKind.UNKNOWN) or report.of(OutcomeKind.BROKEN):
+    if any(o.kind in (OutcomeKind.UNKNOWN, OutcomeKind.BROKEN) for o in outcomes):
         return ExitCode.UNKNOWN
     return ExitCode.HEALTHY

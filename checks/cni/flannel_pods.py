@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -59,6 +59,16 @@ def _env(name: str, value: str | None) -> Change:
     return change(DaemonSets, edit)
 
 
+def _unread(*, ready: bool) -> Callable[[FlannelDaemons], FlannelDaemons]:
+    """No log can be read: the kubelets are down, or a right is missing."""
+
+    def edit(found: FlannelDaemons) -> FlannelDaemons:
+        lost = (replace(d, line="", errors=(), error="refused", ready=ready) for d in found.daemons)
+        return FlannelDaemons(tuple(lost))
+
+    return edit
+
+
 def _complains(line: str) -> Change:
     """Every flannel pod has logged that error."""
     return change(
@@ -108,6 +118,20 @@ def _stops_all(cause: Finding, effect: Finding) -> bool:
             "kube-flannel/kube-flannel-ds-windows-amd64",
             WARN,
         ),
+        Case(
+            "no override; its log is not to be had, and its pods are ready",
+            FLANNEL_2022,
+            (_env("KUBERNETES_SERVICE_HOST", None), change(FlannelDaemons, _unread(ready=True))),
+            "kube-flannel/kube-flannel-ds-windows-amd64",
+            WARN,
+        ),
+        Case(
+            "no override; its log is not to be had, and its pods are not ready",
+            FLANNEL_2022,
+            (_env("KUBERNETES_SERVICE_HOST", None), change(FlannelDaemons, _unread(ready=False))),
+            "kube-flannel/kube-flannel-ds-windows-amd64",
+            ERROR,
+        ),
         Case("the Services could not be asked", FLANNEL_2022, (fails(ServiceObjects),), unknown=True),
         Case("the classic services use a kubeconfig", CLASSIC_2019, quiet=True),
     ],
@@ -125,7 +149,7 @@ def api_access(
     Rule: the container of the Windows flannel DaemonSet has no KUBERNETES_SERVICE_HOST of its own, or the
     manifest's placeholder, or the ClusterIP of Service default/kubernetes, and no argument that names a
     kubeconfig or the API server: error; a warning where flanneld runs all the same on every Windows node
-    (kube-proxy was there first).
+    (kube-proxy was there first; where its log cannot be read the pod's status counts).
     Remedy: kubectl -n kube-flannel set env daemonset/NAME KUBERNETES_SERVICE_HOST=HOST
     KUBERNETES_SERVICE_PORT=PORT, with host and port of kubeconfig.conf in ConfigMap kube-system/kube-proxy.
     Confused with: kube-proxy that does not run, which at this moment is the normal state.
@@ -178,11 +202,13 @@ def api_access(
 
 
 def _all_run(nodes: Nodes, daemons: FlannelDaemons | Failed | NotApplicable) -> bool:
-    """Whether flanneld came through its start on every Windows node."""
+    """Whether flanneld came through its start on every Windows node: by its log, else by its pod's status."""
     if not isinstance(daemons, FlannelDaemons) or not nodes.windows:
-        return False
+        return isinstance(daemons, Failed)  # nobody knows: that is no proof that it does not run
     told = [daemons.on(n.name) for n in nodes.windows]
-    return all(d is not None and d.line and not _no_start(d.errors) for d in told)
+    return all(
+        d is not None and (d.ready if d.error else bool(d.line) and not _no_start(d.errors)) for d in told
+    )
 
 
 def _no_start(errors: tuple[str, ...]) -> bool:

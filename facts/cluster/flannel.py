@@ -10,6 +10,7 @@ import msgspec
 
 from facts.cluster.control_plane import config_map
 from facts.cluster.objects import ConfigMapObject, PodObject
+from facts.cluster.reading import read_each
 from facts.fact import Fact, NotApplicable, asked_of_cluster
 from facts.netconf import NetConf as NetConf
 from facts.netconf import net_conf as net_conf
@@ -72,6 +73,7 @@ class DaemonConfig(msgspec.Struct, frozen=True):
     tail: str = ""
     error: str = ""  # why its log could not be read: the kubelet of its node hands it out
     hint: str = ""
+    ready: bool = False  # by the pod's status
 
 
 # Older ones on Windows say `VXLAN config: {Name:flannel.4096 … VNI:4096 Port:4789 …}`.
@@ -92,6 +94,14 @@ def _both_ends(cluster: ClusterTarget, path: str, asked: dict[str, str]) -> str:
     ).splitlines()
     both = next((i for i in range(len(first)) if first[i:] == last[: len(first) - i]), len(first))
     return "\n".join([*first[:both], *last]) + "\n"
+
+
+def _silent(pod: PodObject, error: TargetError) -> DaemonConfig:
+    """A pod whose log cannot be read: why, and what its status says."""
+    where = pod.metadata
+    return DaemonConfig(
+        where.name, where.namespace, pod.spec.node_name, error=error.what, hint=error.hint, ready=pod.ready
+    )
 
 
 @asked_of_cluster
@@ -119,23 +129,14 @@ class FlannelDaemons(Fact, frozen=True):
             ]
         if not pods:
             return NotApplicable("No flannel pods run in kube-flannel or kube-system.")
-        daemons: list[DaemonConfig] = []
-        failures: list[TargetError] = []
-        for pod in pods:
-            try:
-                daemons.append(cls._daemon(cluster, pod))
-            except CredentialsExpired:
-                raise
-            except TargetError as error:
-                failures.append(error)
-                where = pod.metadata
-                silent = DaemonConfig(
-                    where.name, where.namespace, pod.spec.node_name, error=error.what, hint=error.hint
-                )
-                daemons.append(silent)
-        if len(failures) == len(pods):
-            raise failures[0]
-        return cls(tuple(daemons))
+        told = read_each(pods, lambda pod: cls._daemon(cluster, pod))
+        failures = [t for t in told if isinstance(t, TargetError)]
+        expired = next((f for f in failures if isinstance(f, CredentialsExpired)), None)
+        if expired is not None or len(failures) == len(pods):
+            raise expired or failures[0]
+        return cls(
+            tuple(_silent(p, t) if isinstance(t, TargetError) else t for p, t in zip(pods, told, strict=True))
+        )
 
     @staticmethod
     def _daemon(cluster: ClusterTarget, pod: PodObject) -> DaemonConfig:
@@ -169,6 +170,7 @@ class FlannelDaemons(Fact, frozen=True):
             next((line for line in reversed(text.splitlines()) if _CONFIG.search(line)), ""),
             tuple(lines[-20:]),
             "\n".join(text.splitlines()[-40:]),
+            ready=pod.ready,
         )
 
     def on(self, node: str) -> DaemonConfig | None:

@@ -10,6 +10,7 @@ import msgspec
 
 from facts.cluster.nodes import Nodes
 from facts.cluster.objects import PodObject
+from facts.cluster.reading import read_each
 from facts.fact import Fact, asked_of_cluster
 from targets.errors import TargetError
 from targets.target import ClusterTarget
@@ -47,7 +48,11 @@ class WindowsPodLogs(Fact, frozen=True):
         partial = _partial_name(p.metadata.namespace for p in every)
         ill = [p for p in ran if not p.ready or _restarts(p)]
         ill += [p for p in ran if p not in ill and _is_told(p, partial)]
-        return cls(tuple(cls._tail(cluster, p) for p in ill[:MOST]), max(0, len(ill) - MOST))
+        tails = read_each(ill[:MOST], lambda pod: cls._tail(cluster, pod))
+        return cls(
+            tuple(_lost(p, t) if isinstance(t, TargetError) else t for p, t in zip(ill, tails, strict=False)),
+            max(0, len(ill) - MOST),
+        )
 
     @staticmethod
     def _tail(cluster: ClusterTarget, pod: PodObject) -> PodTail:
@@ -57,10 +62,11 @@ class WindowsPodLogs(Fact, frozen=True):
         container = _stuck_in(pod) or next((c.name for c in pod.spec.containers), "")
         if container:
             params["container"] = container
-        try:
-            return PodTail(where.namespace, where.name, pod.spec.node_name, cluster.text(path, params=params))
-        except TargetError as error:
-            return PodTail(where.namespace, where.name, pod.spec.node_name, "", str(error))
+        return PodTail(where.namespace, where.name, pod.spec.node_name, cluster.text(path, params=params))
+
+
+def _lost(pod: PodObject, error: TargetError) -> PodTail:
+    return PodTail(pod.metadata.namespace, pod.metadata.name, pod.spec.node_name, "", str(error))
 
 
 def _stuck_in(pod: PodObject) -> str:

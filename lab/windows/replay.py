@@ -33,7 +33,8 @@ from lab.world.machine import File, Machine
 _LATE = {"error": {"type": "kwinnow.deadline", "hresult": "", "fqid": "", "message": ""}}
 NOT_RECORDED = "lab.not-recorded"
 _WHY = (
-    "The practice cluster has no recording of this script for this mix of faults; "
+    "The practice cluster has no recording of this script for this state of the node (a mix of faults, "
+    "or what was mended by hand or done a second time); "
     "with PowerShell 7 (pwsh) on PATH its nodes answer everything."
 )
 _HINT = "Start the practice cluster where pwsh is found, or take faults out with kwinnow lab --unplant."

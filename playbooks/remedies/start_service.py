@@ -25,7 +25,8 @@ STOPPED: dict[CheckId, str] = {
     "kubelet.not-running": "The node becomes NotReady within a minute; after five more its pods are evicted and made "
     "anew on other nodes, while their containers here run on.",
     "runtime.containerd.stopped": "No pod on this node can be started, stopped or listed, a kubelet that depends on it "
-    "stops too, and the node becomes NotReady within a minute or so.",
+    "stops too and stays so when this step is run again (kwinnow fix kubelet.not-running starts it), and the node "
+    "becomes NotReady within a minute or so.",
     "runtime.docker.service-stopped": "The containers of all pods on this node stop, the kubelet has no runtime, and "
     "the node becomes NotReady.",
     "hns.service": "No pod network can be made or read: new pods on this node get no address, and changes of Services "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from typing import Any, cast
 
@@ -9,11 +10,12 @@ import pytest
 
 from facts.access import ThisNode
 from facts.cluster.flannel import FlannelDaemons
-from facts.cluster.objects import Container, Metadata, NodeObject, PodObject, PodSpec
+from facts.cluster.objects import Condition, Container, Metadata, NodeObject, PodObject, PodSpec, PodStatus
+from facts.cluster.reading import read_each
 from facts.derived.flanneld_words import FlanneldWords
 from facts.fact import Failed, NotApplicable
 from facts.node.kubernetes import LogTail, NodeLogs
-from targets.errors import CredentialsExpired, TargetError, Unreachable
+from targets.errors import CredentialsExpired, DeadlineExceeded, TargetError, Unreachable
 from targets.target import ClusterTarget
 
 LINE = "I0102 03:04:05.000000    3728 vxlan_linux.go:50] VXLAN config: VNI=4096 Port=4789 GBP=false"
@@ -34,6 +36,7 @@ class Api:
             PodObject(
                 Metadata(f"kube-flannel-{node}", "kube-flannel"),
                 PodSpec(node_name=node, containers=(Container("kube-flannel", "flannel"),)),
+                PodStatus(conditions=(Condition("Ready", "True"),)),
             )
             for node in ("cp-1", "win-1")
         ]
@@ -98,3 +101,31 @@ def test_what_older_flannel_says_on_windows() -> None:
     said += "Port:4789 GBP:false DirectRouting:false}\n"
     found = asked(Api((), log=said))
     assert isinstance(found, FlannelDaemons) and (found.daemons[0].vni, found.daemons[0].port) == (4096, 4789)
+
+
+def test_a_log_that_does_not_come_holds_nobody_back() -> None:
+    may_end = threading.Event()
+
+    def read(name: str) -> str:
+        if name == "hangs":
+            may_end.wait(60)
+        if name == "refused":
+            raise Unreachable("connect: connection refused", "Look at the kubelet.")
+        return name.upper()
+
+    try:
+        told = read_each(["a", "hangs", "refused", "b"], read, at_once=2, seconds=0.5)
+    finally:
+        may_end.set()
+    assert told[0] == "A" and told[3] == "B"
+    assert isinstance(told[1], DeadlineExceeded) and "within 0.5 s" in told[1].what
+    assert isinstance(told[2], Unreachable)
+
+
+def test_an_unread_log_leaves_the_pods_status() -> None:
+    found = asked(Api({"win-1"}))
+    assert isinstance(found, FlannelDaemons)
+    assert [(d.node, bool(d.error), d.ready) for d in found.daemons] == [
+        ("cp-1", False, True),
+        ("win-1", True, True),
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tui.exit_codes import of_report
+from tui.exit_codes import of_outcomes
 from tui.words.common import (
     cluster_options,
     gather,
@@ -41,7 +41,7 @@ def command(node: str, as_json: bool, **given: Any) -> int:
         links = chain(report, node)
     if as_json:
         print_json([{"id": o.id, "outcome": o.kind.value, "why": _why(o)} for o in links])
-        return of_report(report, Severity.WARN)
+        return of_outcomes(links, Severity.WARN)
     cause = first_cause(report, node)
     open_end = unexplained(cause, links)
     signs = {
@@ -62,7 +62,7 @@ def command(node: str, as_json: bool, **given: Any) -> int:
     elif cause is not None:
         click.echo(clean_line(f"\nFirst cause: {cause.message}"))
         click.echo(clean_line(f"Remedy: {cause.remedy}"))
-    return of_report(report, Severity.WARN)
+    return of_outcomes(links, Severity.WARN)
 
 
 def _why(outcome: Any) -> str:
