@@ -144,11 +144,13 @@ class Recording:
                     plan = runner.plan(step, node)
                 except NotPossible:
                     continue  # kube-proxy as a pod: there is no service to start
-                if isinstance(plan, Plan):
-                    runner.run(plan)
-                    self.look()
-                    runner.undo(step, node)
-                    self.look()
+                for _ in range(2):  # the dialog of an undo says to run the step again, if one likes
+                    if isinstance(plan, Plan):
+                        runner.run(plan)
+                        self.look()
+                        runner.undo(step, node)
+                        self.look()
+                        plan = runner.plan(step, node)
 
 
 def main(words: Sequence[str]) -> int:
