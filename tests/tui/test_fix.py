@@ -172,6 +172,11 @@ def test_a_read_only_context_refuses_and_says_why() -> None:
                     pilot, lambda: "marked read_only in config.toml" in " ".join(screen_text(app).split())
                 )
                 assert isinstance(app.screen, FindingsScreen)
+            await pilot.press("w")
+            await until(pilot, lambda: isinstance(app.screen, WhyScreen) and app.screen.query(Table))
+            app.screen.query_one(Table).put(FINDING)
+            await until(pilot, lambda: f"✖ error {FINDING}" in screen_text(app))
+            assert "F Fix" not in footer(app) and "⚒" not in screen_text(app)
             assert machine.acts == []
 
     asyncio.run(run())

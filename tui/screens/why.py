@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,7 +11,6 @@ from checks.chain import chain, first_cause, unexplained
 from checks.check import load
 from checks.engine import Report
 from checks.finding import Finding, Outcome, OutcomeKind
-from checks.ids import CheckId
 from tui.banner import old_since
 from tui.commands import WHY, bindings
 from tui.look import BAD, GOOD, INFO, OUTCOME, QUIET, UNSURE, aged, block, line, word
@@ -108,8 +107,7 @@ link, f all findings of the node."""
             )
             text.append(verdict, UNSURE if unsure else GOOD)
         outcome = next((o for o in links if o.id == key), None)
-        steps = {} if self.kwinnow.recorded else self.kwinnow.steps
-        return text.append_text(_outcome_text(outcome, report, steps)) if outcome else text
+        return text.append_text(_outcome_text(outcome, report, self.mends)) if outcome else text
 
     def action_page(self) -> None:
         if self.current:
@@ -145,10 +143,10 @@ link, f all findings of the node."""
         self.kwinnow.copy_text(text, f"why-{self.node}")
 
 
-def _outcome_text(outcome: Outcome, report: Report, steps: Container[CheckId]) -> Text:
+def _outcome_text(outcome: Outcome, report: Report, mends: Callable[[Finding], bool]) -> Text:
     text = Text()
     for finding in outcome.findings:
-        text.append_text(finding_text(finding, report, mends=finding.id in steps)).append("\n")
+        text.append_text(finding_text(finding, report, mends=mends(finding))).append("\n")
     if not outcome.findings:
         check = next(c for c in load().values() if c.id == outcome.id)
         sign, style = OUTCOME[outcome.kind]
